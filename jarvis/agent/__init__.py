@@ -1,0 +1,1 @@
+"""The assistant: providers, tools and the loop between them."""

@@ -1,0 +1,1 @@
+"""The one file: building it, starting from it, reading out of it."""

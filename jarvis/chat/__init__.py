@@ -1,0 +1,1 @@
+"""Threads and messages, and the commands that the system answers itself."""

@@ -1,0 +1,1 @@
+"""Locking everything but reading, and the one-time code that lifts it."""

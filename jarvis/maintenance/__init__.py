@@ -1,0 +1,1 @@
+"""Maintenance: the operator's own commands, run when due, watched, killed whole, and remembered."""

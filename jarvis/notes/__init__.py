@@ -1,0 +1,1 @@
+"""What people asked to have remembered, each for themselves."""

@@ -1,0 +1,1 @@
+"""Reading a git repository, or a plain directory, without ever running git."""

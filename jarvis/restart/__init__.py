@@ -1,0 +1,1 @@
+"""Restarting on request: drained, on record, and reconciled afterwards."""

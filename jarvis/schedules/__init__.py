@@ -1,0 +1,1 @@
+"""Schedules: what falls due when, what became of every instant, and who paused it."""

@@ -1,0 +1,1 @@
+"""One question over everything kept: messages, events, and what features add."""

@@ -1,0 +1,1 @@
+"""The settings as they are in force, for people to look at."""

@@ -1,0 +1,1 @@
+"""The host Jarvis runs on, and its own condition."""

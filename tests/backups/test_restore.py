@@ -1,0 +1,194 @@
+"""A restore puts back what was, ends what must not go on, and changes nothing unless all is well."""
+
+import gzip
+import json
+import os
+
+import apsw
+import pytest
+
+from jarvis import app, cli, worker
+from jarvis import restore as restoring
+from jarvis.backups import actions
+from jarvis.kernel import events as record
+from jarvis.kernel.errors import NotFound, Unavailable
+from jarvis.lockdown import actions as lockdown
+from jarvis.policy import store as policy
+from jarvis.queue import actions as queue
+from jarvis.queue import store as tasks
+from jarvis.users import actions as people
+from jarvis.users import store as users
+
+
+@pytest.fixture
+def backed_up(ctx):
+    """A backup with a session and an unfinished task in it, and a change made after it."""
+    with ctx.db.read() as tx:
+        alice = users.get_by_name(tx, "alice")
+    people.start_session(ctx.traced(), alice, "a browser")
+    waits = queue.enqueue(ctx.traced(), actions.TASK, {"reason": "waits"})
+    made = actions.snapshot(ctx.traced(), "asked for")
+    people.create(
+        ctx.acting(actor="ada", user_id=None, username="ada", role="admin"), "dora", "a long password", "user"
+    )
+    ctx.db.close()
+    return made, waits
+
+
+def names(ctx):
+    with ctx.db.read() as tx:
+        return {user.username for user in users.newest(tx)}
+
+
+def reopened(settings, clock):
+    return app.make_context(settings, clock, app.make_registry())
+
+
+def test_what_was_is_back_and_what_was_there_is_kept(ctx, settings, clock, backed_up):
+    made, _ = backed_up
+    done = restoring.restore(settings, clock, made.id)
+    now = reopened(settings, clock)
+    assert "alice" in names(now)
+    assert "dora" not in names(now)
+    now.db.close()
+    assert done.kept is not None
+    assert done.head == (made.head_seq, made.head_hash)
+    restoring.restore(settings, clock, str(done.kept))
+    again = reopened(settings, clock)
+    assert "dora" in names(again)
+    again.db.close()
+
+
+def test_sessions_end_tasks_are_held_and_the_record_says_so(settings, clock, backed_up):
+    made, waits = backed_up
+    done = restoring.restore(settings, clock, made.id)
+    assert (done.settled.sessions, done.settled.tasks) == (1, 1)
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert users.sessions(tx, None) == []
+        assert tasks.get(tx, waits.id).state == "cancelled"
+        assert tx.one(str, "SELECT type FROM events ORDER BY seq DESC LIMIT 1") == "backup.restore"
+        assert record.verify(tx, {made.head_seq: made.head_hash}).problems == ()
+    assert queue.retry(now.traced(), waits.id).state == "queued"
+    now.db.close()
+
+
+def test_a_task_that_ran_when_the_backup_was_made_does_not_run_again(ctx, settings, clock):
+    task = queue.enqueue(ctx.traced(), actions.TASK, {"reason": "runs"})
+    with ctx.db.write() as tx:
+        claimed = tasks.claim(tx, task.id, tasks.insert_epoch(tx, "server", 1, "0"))
+    assert claimed is not None
+    made = actions.snapshot(ctx.traced(), "asked for")
+    ctx.db.close()
+    restoring.restore(settings, clock, made.id)
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert tasks.get(tx, task.id).state == "cancelled"
+    now.db.close()
+
+
+def test_what_stands_in_the_old_log_is_never_played_into_the_restored_one(settings, clock, backed_up):
+    made, _ = backed_up
+    log = settings.app_db.with_name("jarvis.db-wal")
+    log.write_bytes(b"\x37\x7f\x06\x82" + os.urandom(8192))
+    restoring.restore(settings, clock, made.id)
+    assert not log.exists()
+    now = reopened(settings, clock)
+    assert "alice" in names(now)
+    now.db.close()
+
+
+def test_nothing_is_done_while_a_server_holds_the_home(settings, clock, backed_up):
+    before = settings.app_db.stat().st_ino
+    lock = worker.acquire_home_lock(settings.jarvis_home)
+    try:
+        with pytest.raises(Unavailable, match="Another server already runs"):
+            restoring.restore(settings, clock, backed_up[0].id)
+    finally:
+        os.close(lock)
+    assert settings.app_db.stat().st_ino == before
+
+
+@pytest.mark.parametrize("spoil", ["cut", "noise", "text", "foreign", "future"])
+def test_what_is_damaged_foreign_or_newer_changes_nothing(ctx, settings, clock, backed_up, tmp_path, spoil):
+    path, bad = actions.path_of(ctx, backed_up[0]), tmp_path / "bad.db.gz"
+    whole = gzip.decompress(path.read_bytes())
+    if spoil == "cut":
+        bad.write_bytes(path.read_bytes()[:-2000])
+    elif spoil == "noise":
+        bad.write_bytes(gzip.compress(whole[:8192] + os.urandom(40_960) + whole[49_152:]))
+    elif spoil == "text":
+        bad.write_bytes(b"no database at all, only text")
+    else:
+        plain = tmp_path / "plain.db"
+        if spoil == "future":
+            plain.write_bytes(whole)
+        db = apsw.Connection(str(plain))
+        sql = "INSERT INTO schema_migrations VALUES (9999, '9999_x', '', '99.0.0', 0)"
+        db.execute("CREATE TABLE other (x)" if spoil == "foreign" else sql)
+        db.close()
+        bad.write_bytes(gzip.compress(plain.read_bytes()))
+    before = settings.app_db.stat().st_ino
+    with pytest.raises(Unavailable, match="nothing was changed"):
+        restoring.restore(settings, clock, str(bad))
+    assert settings.app_db.stat().st_ino == before
+    assert not list(settings.app_db.parent.glob(".restore-*"))
+
+
+def test_an_event_that_was_rewritten_is_found_out(ctx, settings, clock, backed_up, tmp_path):
+    plain = tmp_path / "plain.db"
+    plain.write_bytes(gzip.decompress(actions.path_of(ctx, backed_up[0]).read_bytes()))
+    db = apsw.Connection(str(plain))
+    db.execute("UPDATE events SET actor = 'nobody' WHERE seq = 1")
+    db.close()
+    with pytest.raises(Unavailable, match="chain"):
+        restoring.restore(settings, clock, str(plain))
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(settings, clock):
+    with pytest.raises(NotFound):
+        restoring.restore(settings, clock, "nowhere.db.gz")
+
+
+def test_the_command_restores_where_the_database_is_lost(home, monkeypatch, capsys):
+    monkeypatch.setenv("JARVIS_HOME", str(home))
+    monkeypatch.chdir(home)
+    assert cli.main(["backup", "create", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    (home / "jarvis.db").write_bytes(b"damaged beyond repair")
+    assert cli.main(["restore", f"backups/{made['file']}", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["head_seq"] == made["head_seq"]
+    assert (home / "jarvis.db").stat().st_mode & 0o777 == 0o600
+    assert cli.main(["events", "verify"]) == 0
+
+
+@pytest.mark.parametrize("state", ["pending", "approved"])
+def test_an_open_approval_of_the_past_is_void_and_its_reply_does_not_go_on(ctx, settings, clock, state):
+    with ctx.db.write() as tx:
+        alice = users.get_by_name(tx, "alice")
+        wish = dict.fromkeys(policy.NewApproval.__slots__, "x")
+        known = {"id": "apr_1", "user_id": alice.id, "expires_at": clock() + 10**9}
+        policy.insert_approval(tx, policy.NewApproval(**{**wish, **known}))
+        if state == "approved":
+            policy.set_state(tx, "apr_1", "pending", "approved")
+    made = actions.snapshot(ctx.traced(), "asked for")
+    ctx.db.close()
+    assert restoring.restore(settings, clock, made.id).settled.approvals == 1
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert policy.get_approval(tx, "apr_1").state == "expired"
+        assert tasks.newest(tx, "queued", "", 10) == []
+    now.db.close()
+
+
+def test_a_backup_from_before_does_not_lift_a_lockdown(ctx, settings, clock, backed_up):
+    made, _ = backed_up
+    lockdown.lock(ctx, "odd logins")
+    ctx.db.close()
+    restoring.restore(settings, clock, made.id)
+    now = reopened(settings, clock)
+    state = lockdown.standing(now).state
+    now.db.close()
+    assert state.lockdown
+    assert state.lockdown_reason.startswith("odd logins")
