@@ -68,7 +68,9 @@ def test_a_lockdown_is_said_on_every_page(client, locked):
 
 def test_signed_out_people_are_not_told_how_things_stand(client, locked):
     page = client.get("/docs").text
-    assert "Locked" not in page
+    assert "Locked down</span>" not in page
+    assert "strip is-danger" not in page
+    assert "disk" not in page
     assert 'href="/login">Sign in</a>' in page
     assert "<nav" not in page
 
