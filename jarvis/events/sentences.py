@@ -54,6 +54,14 @@ def _exec_end(values: Values) -> str:
     return "{command} ended with exit code {exit_code}" if values.get("exit_code") else "{command} succeeded"
 
 
+def _update_test(values: Values) -> str:
+    return "“{title}” passed its test" if values.get("ok") else "“{title}” failed its test: {detail}"
+
+
+def _update_apply(values: Values) -> str:
+    return "“{title}” is on trial" if values.get("ok") else "“{title}” was not applied: {detail}"
+
+
 TABLE: Mapping[str, Sentence] = {
     "auth.login": _signed_in,
     "auth.login_failed": _sign_in_failed,
@@ -120,6 +128,15 @@ TABLE: Mapping[str, Sentence] = {
     "task.retried": "{actor} retried {name}",
     "doctor.fix": "doctor: {did}",
     "doctor.undo": "doctor put back: {did}",
+    "self_update.propose": "{actor} proposed “{title}”",
+    "self_update.validate": "“{title}” applies",
+    "self_update.test": _update_test,
+    "self_update.approve": "{actor} approved “{title}”",
+    "self_update.apply": _update_apply,
+    "self_update.verified": "“{title}” is applied and proven",
+    "self_update.rollback": "“{title}” was taken back: {detail}",
+    "self_update.rejected": "“{title}” was rejected: {detail}",
+    "self_update.void": "the approval of “{title}” is void: {detail}",
     "backup.snapshot": "a backup was made",
     "backup.restore": "{actor} restored the backup {source}",
     "backup.verified": "a backup was checked",

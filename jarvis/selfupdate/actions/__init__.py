@@ -1,0 +1,1 @@
+"""What can be done with an update, a module for each step."""
