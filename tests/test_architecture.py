@@ -95,7 +95,7 @@ class Module:
 
     @property
     def is_feature(self) -> bool:
-        return self.part not in ("", "kernel", "web", "archive")
+        return self.part not in ("", "kernel", "web", "archive", "patch")
 
     @cached_property
     def text(self) -> str:
@@ -135,10 +135,11 @@ MODULES = {module.name: module for module in map(Module, sorted(PACKAGE.rglob("*
 
 
 def arrows_point_down(module: Module) -> Iterator[str]:
-    """archive < kernel < web < features < what stands at the top."""
+    """archive < kernel < web < features < what stands at the top; patch stands beside web."""
     below = {
         "archive": ("archive",),
         "kernel": ("archive", "kernel"),
+        "patch": ("archive", "kernel", "patch"),
         "web": ("archive", "kernel", "web"),
     }
     if module.is_feature and module.part not in FEATURES:
