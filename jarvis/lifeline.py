@@ -12,6 +12,7 @@ SUPERVISOR_FD = "JARVIS_SUPERVISOR_FD"
 LISTEN_FD = "JARVIS_LISTEN_FD"
 LOCK_FD = "JARVIS_LOCK_FD"
 ARCHIVE_PATH = "JARVIS_ARCHIVE_PATH"
+TAKEOVER = "JARVIS_TAKEOVER"
 
 RESTART_EXIT = 88
 """The worker's exit code for "start me again, from the file now at the archive's path"."""
@@ -39,6 +40,11 @@ class Message:
         if not isinstance(said, int | float) or not math.isfinite(said) or said < 0:
             return DEFAULT_DRAIN_SECONDS
         return min(float(said), LONGEST_DRAIN_SECONDS)
+
+    def host(self) -> str:
+        """The name by which this host reaches the worker."""
+        said = self.fields.get("host")
+        return said if isinstance(said, str) and said.isprintable() and " " not in said else "127.0.0.1"
 
     def close(self) -> None:
         """Give back the descriptors nobody wanted."""

@@ -5,9 +5,11 @@
 
 import fcntl
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 from jarvis import lifeline, systemd
 
@@ -18,6 +20,7 @@ KEPT_BACK = (
     lifeline.LISTEN_FD,
     lifeline.LOCK_FD,
     lifeline.ARCHIVE_PATH,
+    lifeline.TAKEOVER,
 )
 
 
@@ -40,9 +43,10 @@ def conceal() -> bool:
 class Held:
     """What outlives every worker."""
 
-    __slots__ = ("drain_seconds", "is_adopted", "listener", "lock")
+    __slots__ = ("drain_seconds", "host", "is_adopted", "listener", "lock")
 
     def __init__(self, listener: int | None = None) -> None:
+        self.host = "127.0.0.1"
         self.listener = listener
         self.lock: int | None = None
         self.is_adopted = False
@@ -58,6 +62,7 @@ class HeldArchive:
             self.fd = self._open()
         else:  # a copy: the caller's number is on its sys.path and has to stay what it is
             self.fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        self.own_fd = self.before_fd = self.fd
 
     def command(self) -> list[str]:
         return [sys.executable, "-I", "-S", f"/proc/self/fd/{self.fd}"]
@@ -69,10 +74,18 @@ class HeldArchive:
         return {lifeline.ARCHIVE_PATH: self.path}
 
     def resolve(self) -> None:
-        """Hold the file now at the path; raises OSError and keeps the old one when it cannot be opened."""
+        """Hold the file now at the path; raises OSError and changes nothing when it cannot be opened.
+
+        The one this process runs from and the last one stay open: a trial may need either.
+        """
         fresh = self._open()
-        os.close(self.fd)
-        self.fd = fresh
+        if self.before_fd not in (self.own_fd, self.fd):
+            os.close(self.before_fd)
+        self.before_fd, self.fd = self.fd, fresh
+
+    def revert(self) -> None:
+        """Hold again what was held before the last `resolve`."""
+        self.before_fd, self.fd = self.fd, self.before_fd
 
     def _open(self) -> int:
         return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -103,6 +116,9 @@ class Checkout:
     def resolve(self) -> None:
         """Nothing is held: every start reads the files as they are."""
 
+    def revert(self) -> None:
+        """There is nothing before it."""
+
 
 Program = HeldArchive | Checkout
 
@@ -118,11 +134,15 @@ class Child:
 
     def poll(self) -> int | None:
         """Its exit code, minus the signal's number for a death by signal, None while it lives."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:  # it ended before this code took over
+            return -signal.SIGKILL
         return os.waitstatus_to_exitcode(status) if pid else None
 
     def send(self, signum: int) -> None:
-        os.kill(self.pid, signum)  # until we reap it, its number belongs to nobody else
+        with suppress(ProcessLookupError):  # only one that ended before this code took over
+            os.kill(self.pid, signum)  # until we reap it, its number belongs to nobody else
 
 
 class Spawner:
@@ -136,6 +156,10 @@ class Spawner:
     def resolve(self) -> None:
         """Let the next worker come from the file now at the archive's path; raises OSError."""
         self._program.resolve()
+
+    def revert(self) -> None:
+        """Let the next worker come from the file before that."""
+        self._program.revert()
 
     def start(self, held: Held) -> Child:
         """Start a worker in a process group of its own; raises OSError.

@@ -71,6 +71,7 @@ def run(start: Start, args: Arguments, console: Console) -> int:
         settings.bind_port,
         settings.restart_drain_timeout_seconds + DRAIN_MARGIN_SECONDS,
         settings.log_format,
+        next((name for name in settings.allowed_hosts if name != "*"), "127.0.0.1"),
         takes_lock=not args["--pages-only"],
     )
 

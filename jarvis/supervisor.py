@@ -6,7 +6,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from jarvis import lifeline, systemd
+from jarvis import lifeline, systemd, takeover, trial
+from jarvis.archive.swap import SwapRefused
 from jarvis.life import Backoff, Bounds, Worker
 from jarvis.linelog import LineLog
 from jarvis.process import Checkout, Held, HeldArchive, Spawner, conceal
@@ -31,6 +32,9 @@ class Supervisor:
         log: LineLog,
         bounds: Bounds,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        worker: Worker | None = None,
+        updates: "Updates | None" = None,
     ) -> None:
         self._spawner = spawner
         self._held = held
@@ -42,11 +46,16 @@ class Supervisor:
         self._backoff = Backoff(bounds.first_delay, bounds.longest_delay)
         self._poll = select.poll()
         self._poll.register(signals, select.POLLIN)
-        self._worker: Worker | None = None
-        self._start_at: float | None = clock()
+        self._worker = worker
+        self._start_at: float | None = clock() if worker is None else None
+        if worker is not None:
+            self._poll.register(worker.child.channel, select.POLLIN)
+        self._updates = updates or Updates(None, [])
+        self._trial = self._updates.begin(clock())
         self._feed_at = clock() if notifier.feed_seconds else None
         self._woken_by = clock()
-        self._is_stopping = self._is_restarting = self._has_served = False
+        self._is_stopping = self._is_restarting = False
+        self._has_served = worker is not None
         self._has_terminal = _has_terminal()
         self.outcome: int | None = None
 
@@ -59,9 +68,13 @@ class Supervisor:
             self.step()
         return self.outcome
 
+    def restart(self) -> None:
+        """Replace the worker by one from the file now at the archive's path."""
+        self._restart(self._clock())
+
     def due(self) -> float | None:
         """When the next step has something to do though nothing was heard."""
-        moments = [self._start_at, self._feed_at]
+        moments = [self._start_at, self._feed_at, None if self._trial is None else self._trial.due]
         if self._worker is not None:
             bound = self._worker.kill_at
             moments.append(self._worker.silent_until(self._bounds) if bound is None else bound)
@@ -76,6 +89,7 @@ class Supervisor:
         self._hear(now)
         self._reap(now)
         self._enforce(now)
+        self._judge(now)
         if self._start_at is not None and now >= self._start_at and self.outcome is None:
             self._start(now)
         self._feed(now)
@@ -94,6 +108,7 @@ class Supervisor:
         if self._is_restarting:
             self._is_restarting = False
             self._resolve()
+            self._trial = self._updates.begin(now)
         try:
             child = self._spawner.start(self._held)
         except OSError as error:
@@ -167,6 +182,7 @@ class Supervisor:
         self._held.is_adopted = True
         message.fds = []
         self._held.drain_seconds = message.drain_seconds()
+        self._held.host = message.host()
         self._log.is_json = message.fields.get("log_format", "json" if self._log.is_json else "text") == "json"
 
     # Stopping and restarting
@@ -230,6 +246,41 @@ class Supervisor:
             worker.child.send(signal.SIGABRT)
             worker.kill_at = now + self._bounds.abort
 
+    # An update on trial
+
+    def _judge(self, now: float) -> None:
+        is_leaving = self._worker is not None and self._worker.kill_at is not None
+        if self._trial is None or self._is_stopping or self._is_restarting or is_leaving:
+            return
+        verdict = self._trial.look(now, self._held, self._worker)
+        if verdict == trial.FAILED:
+            self._take_back(self._trial, now)
+        elif verdict == trial.TAKE_OVER and self._worker is not None:
+            self._log.info("the supervisor executes the archive its worker runs")
+            try:
+                self._updates.take_over(self._held, self._worker, is_json=self._log.is_json)
+            except OSError as error:
+                self._trial.why = f"the supervisor cannot execute it: {error}"
+                self._take_back(self._trial, now)
+        elif verdict == trial.OVER:
+            self._trial = None
+
+    def _take_back(self, failed: trial.Trial, now: float) -> None:
+        self._log.error(f"the update is taken back: {failed.why}")
+        self._trial = None
+        try:
+            self._updates.put_back(failed)
+            self._begin_restart(now)
+        except (OSError, SwapRefused) as error:
+            self._log.error(f"the old archive cannot be put back, it runs from where it is still open: {error}")
+            self._spawner.revert()
+        self._backoff.reset()
+        if self._worker is None:
+            self._start_at = now
+        else:
+            self._worker.child.send(signal.SIGTERM if self._worker.is_ready else signal.SIGKILL)
+            self._worker.kill_by(now + self._bounds.haste)
+
     def _feed(self, now: float) -> None:
         if self._feed_at is None or self._notifier.feed_seconds is None or now < self._feed_at:
             return
@@ -247,6 +298,11 @@ class Supervisor:
         self._worker = None
         if self._is_stopping:
             self.outcome = _stopped(code)
+        elif self._trial is not None and self._trial.is_deciding and not self._is_restarting:
+            self._trial.died(f"exit code {code}" if code >= 0 else f"signal {-code}")
+            if code == lifeline.RESTART_EXIT:
+                self._begin_restart(now)
+            self._revive(worker, code, now)
         elif not self._held.is_adopted:
             self.outcome = code if code >= 0 else 128 - code
         elif not self._has_served and code in LASTING:
@@ -274,6 +330,28 @@ class Supervisor:
         self._notifier.tell(f"STATUS=The worker died with {how}; the next starts in {delay:.1f} s")
 
 
+class Updates:
+    """What the supervisor does about archives: seen as a whole, so that one step at a time can be tried without any."""
+
+    def __init__(self, archive: HeldArchive | None, argv: list[str]) -> None:
+        self._archive = archive
+        self._argv = argv
+
+    def begin(self, now: float) -> trial.Trial | None:
+        """The trial that what is held now is on."""
+        return None if self._archive is None else trial.begin(self._archive, now)
+
+    def put_back(self, failed: trial.Trial) -> None:
+        """Put the old archive back; raises SwapRefused, OSError."""
+        if self._archive is not None:
+            failed.put_back(self._archive.before_fd)
+
+    def take_over(self, held: Held, worker: Worker, *, is_json: bool) -> None:
+        """Execute what is held in this process; raises OSError."""
+        if self._archive is not None:
+            takeover.execute(self._archive, self._argv, held, worker, is_json=is_json)
+
+
 def _stopped(code: int) -> int:
     """The exit code of a stop somebody asked for: a worker too young to have handlers also just left."""
     if code in (0, -signal.SIGTERM, -signal.SIGINT, lifeline.RESTART_EXIT):
@@ -299,11 +377,20 @@ def main(argv: list[str], archive: HeldArchive | None = None, bounds: Bounds | N
     if not is_concealed:
         log.warning("PR_SET_DUMPABLE cannot be set: processes of this user can read this one's environment")
     try:
-        held = Held(systemd.take_listener(os.environ))
+        taken = takeover.take(os.environ)
+        held = taken.held if taken else Held(systemd.take_listener(os.environ))
     except ValueError as error:
         log.error(str(error))
         return EX_CONFIG
+    if taken:
+        log.is_json = taken.is_json
     spawner = Spawner(archive or Checkout(), argv, os.environ)
     notifier = systemd.Notifier(os.environ)
     with Signals(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        return Supervisor(spawner, held, signals, notifier, log, bounds or Bounds()).run()
+        takeover.listen()
+        worker = taken.worker if taken else None
+        updates = Updates(archive, argv)
+        house = Supervisor(spawner, held, signals, notifier, log, bounds or Bounds(), worker=worker, updates=updates)
+        if taken and taken.wants_restart:
+            house.restart()
+        return house.run()

@@ -77,6 +77,8 @@ class Plan:
     port: int
     drain_seconds: float
     log_format: str = "text"
+    host_header: str = "127.0.0.1"
+    """A name the server answers to."""
     takes_lock: bool = True
     """False for pages only, beside the home's server."""
 
@@ -99,7 +101,8 @@ def run_worker(plan: Plan, serve: Serve, *, leave: Callable[[int], None] | None 
         if lock is not None:
             held.callback(os.close, lock)
         listener = held.enter_context(inherited_listener() or bind(plan.host, plan.port))
-        shown = {"home": str(plan.home), "drain_seconds": plan.drain_seconds, "log_format": plan.log_format}
+        shown: dict[str, object] = {"home": str(plan.home), "drain_seconds": plan.drain_seconds}
+        shown |= {"log_format": plan.log_format, "host": plan.host_header}
         line.adopt(listener.fileno(), lock, shown)
         return serve(listener, drain, line)
 

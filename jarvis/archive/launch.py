@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ALONE = ("--no-supervisor", "--pages-only", "--reload", "--help", "-h")
 WORKER_MARK = "JARVIS_SUPERVISOR_FD"  # the supervisor sets it for the worker, which has the same argv
 PATH_MARK = "JARVIS_ARCHIVE_PATH"
+TRIAL_MARK = ".trial"  # beside the archive while an update is on its way
 
 
 def archive() -> Archive | None:
@@ -57,7 +58,12 @@ def main(fd: int, opened: str) -> int:
 
 def dispatch(argv: list[str]) -> int:
     """Run one command: `serve` in the supervisor, everything else in this process."""
-    return _face(argv)(argv)
+    held = archive()
+    if held is None or not _starts_a_server(argv) or not os.path.lexists(held.path + TRIAL_MARK):
+        return _face(argv)(argv)
+    from jarvis.archive import ring
+
+    return ring.run(held, argv, _face)
 
 
 def _face(argv: list[str]) -> Callable[[list[str]], int]:
@@ -85,9 +91,11 @@ def _supervise(argv: list[str]) -> int:
 
 def is_supervised(argv: list[str]) -> bool:
     """Whether argv is a `serve` that starts with the supervisor; a doubtful line goes to the CLI."""
-    if WORKER_MARK in os.environ or _command(argv) != "serve":
-        return False
-    return not any(_abbreviates(word, full) for word in argv for full in ALONE)
+    return _starts_a_server(argv) and not any(_abbreviates(word, full) for word in argv for full in ALONE)
+
+
+def _starts_a_server(argv: list[str]) -> bool:
+    return WORKER_MARK not in os.environ and _command(argv) == "serve"
 
 
 def real_path(fd: int, opened: str) -> str:

@@ -79,7 +79,8 @@ def test_the_supervisor_imports_little():
     )
     loaded = set(ran.stdout.split())
     ours = {name for name in loaded if name.partition(".")[0] == "jarvis"}
-    names = ("life", "lifeline", "linelog", "process", "signals", "supervisor", "systemd")
+    names = ("archive", "archive.swap", "life", "lifeline", "linelog", "process", "signals", "supervisor", "systemd")
+    names += ("takeover", "trial")
     assert ours == {"jarvis", *(f"jarvis.{name}" for name in names)}
     assert not loaded & {
         "logging",
