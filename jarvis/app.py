@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jarvis.kernel.service import Loop, Services
     from jarvis.system.readiness import Readiness
     from jarvis.web.application import Application
-    from jarvis.web.metrics import Sample
+    from jarvis.web.metrics import Metrics, Sample
     from jarvis.web.parts import Parts
     from jarvis.web.routes import Routes
     from jarvis.web.server import Server
@@ -65,6 +65,7 @@ FEATURE_ROUTES = (
     "jarvis.backups.pages",
     "jarvis.queue.api",
     "jarvis.queue.pages",
+    "jarvis.overview.pages",
 )
 """Modules with `routes(parts: Parts) -> Routes`, in the order /docs shows them."""
 
@@ -335,6 +336,7 @@ class Served:
     live: "Live"
     readiness: "Readiness"
     vitals: Vitals
+    metrics: "Metrics"
     loops: "list[Loop]"
 
 
@@ -356,7 +358,7 @@ def build(ctx: Context, *, is_live: bool) -> Served:
     application = build_application(ctx, is_live=is_live, more=more, parts=parts)
     ctx.registry.add(Check("loops", True, vitals.check_loops), *readiness.parts())
     readying = Loop("readiness", readiness.step, ctx.settings.readiness_interval_seconds)
-    return Served(application, live, readiness, vitals, [*live.loops(), readying])
+    return Served(application, live, readiness, vitals, parts.metrics, [*live.loops(), readying])
 
 
 def strip_state(ctx: Context) -> "StripState":

@@ -33,6 +33,7 @@ from jarvis.kernel.errors import JarvisError, Misconfigured, Usage
 from jarvis.kernel.secrets import Redactor
 from jarvis.kernel.service import Loop, Services
 from jarvis.maintenance import services as maintenance
+from jarvis.overview import services as samples
 from jarvis.queue import actions as queue
 from jarvis.queue import epochs
 from jarvis.queue.services import Runner
@@ -129,6 +130,7 @@ class Serving:
                 *scheduler.loops(ctx),
                 *maintenance.loops(ctx),
                 *backups.loops(ctx),
+                *samples.loops(ctx, served.metrics),
                 Loop("beat", self._beat, BEAT_SECONDS),
             ]
             loops = [*runner.loops(TASK_WORKERS), *served.loops, *own]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jarvis.doctor import remedies, store
+from jarvis.doctor.examine import examine
+from jarvis.doctor.findings import Finding, Patient
 from jarvis.doctor.remedies import Remedy
 from jarvis.doctor.store import Fix
 from jarvis.kernel.context import Context
@@ -17,6 +19,11 @@ class Done:
 
     remedy: Remedy
     change: dict[str, Any]
+
+
+def look(ctx: Context) -> list[Finding]:
+    """Everything that is not as it should be, worst first."""
+    return examine(Patient(ctx.settings, ctx.clock, ctx))
 
 
 def keep(ctx: Context, done: Done) -> Fix:

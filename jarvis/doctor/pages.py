@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from jarvis.doctor import store
-from jarvis.doctor.examine import examine, headline
-from jarvis.doctor.findings import Finding, Patient
+from jarvis.doctor import actions, store
+from jarvis.doctor.examine import headline
+from jarvis.doctor.findings import Finding
 from jarvis.doctor.store import Fix
 from jarvis.web.parts import Parts
 from jarvis.web.routes import Access, Reply, Request, Routes
@@ -26,7 +26,7 @@ def routes(parts: Parts) -> Routes:
     @table.get("/admin/doctor", Access.ADMIN, "What is wrong, and how to mend it.")
     def index(request: Request) -> Reply:
         ctx = request.ctx
-        findings = examine(Patient(ctx.settings, ctx.clock, ctx))
+        findings = actions.look(ctx)
         with ctx.db.read() as tx:
             fixes = store.newest(tx, SHOWN_FIXES)
         return request.page("doctor/index.html", DoctorPage(findings, headline(findings), fixes))

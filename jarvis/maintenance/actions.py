@@ -309,6 +309,15 @@ def due_at(last: int | None, every: int, now: int) -> int:
     return now if last is None else min(last + every, now + every)
 
 
+def next_due_at(ctx: Context, tx: Tx) -> int | None:
+    """When the interval runs the commands next; None when it never does."""
+    settings = ctx.settings
+    every = settings.maintenance_interval_seconds * SECOND
+    if not (settings.maintenance_enabled and every > 0 and settings.maintenance_commands):
+        return None
+    return due_at(store.memory(tx).dispatched_at, every, tx.now)
+
+
 def beat(ctx: Context) -> None:
     """Say that maintenance is looked after, and how it stands."""
     with ctx.db.write() as tx:

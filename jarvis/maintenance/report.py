@@ -52,14 +52,11 @@ class Standing:
 def standing(ctx: Context) -> Standing:
     """How maintenance stands now."""
     settings = ctx.settings
-    is_periodic = settings.maintenance_enabled and settings.maintenance_interval_seconds > 0
     every = settings.maintenance_interval_seconds * SECOND
     with ctx.db.read() as tx:
         memory, running, ended = store.memory(tx), store.running(tx), store.last_ended(tx)
-        now = tx.now
+        next_due_at, now = actions.next_due_at(ctx, tx), tx.now
     last = ended[0] if ended else None
-    is_due = is_periodic and bool(settings.maintenance_commands)
-    next_due_at = actions.due_at(memory.dispatched_at, every, now) if is_due else None
     is_recent = last is not None and now - last.started_at <= 2 * every + settings.maintenance_timeout_seconds * SECOND
     return Standing(
         settings.maintenance_enabled,
@@ -70,7 +67,7 @@ def standing(ctx: Context) -> Standing:
         last,
         next_due_at,
         memory.beat_at,
-        not is_due or bool(running) or is_recent,
+        next_due_at is None or bool(running) or is_recent,
     )
 
 

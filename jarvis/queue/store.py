@@ -354,6 +354,24 @@ def counts(tx: Tx, states: Sequence[str] = ("queued", "running", "failed"), most
     return {state: tx.one(int, sql, state=state, most=most) or 0 for state in states}
 
 
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How many tasks ended so within one hour; `hour` counts them from the epoch."""
+
+    hour: int
+    state: str
+    count: int
+
+
+def outcomes_by_hour(tx: Tx, since: int) -> list[Outcomes]:
+    """What ended after an instant, by hour and state."""
+    sql = (
+        "SELECT finished_at / 3600000000 AS hour, state, count(*) FROM tasks INDEXED BY tasks_finished"
+        " WHERE finished_at > :since GROUP BY hour, state ORDER BY hour"
+    )
+    return tx.all(Outcomes, sql, since=since)
+
+
 def newest(tx: Tx, state: str, name: str, limit: int, before: int = LAST) -> list[Task]:
     """Tasks, newest first; empty state and name mean any."""
     where = "".join((" AND state = :state" if state else "", " AND name = :name" if name else ""))

@@ -6,6 +6,8 @@ from jarvis import __version__
 from jarvis.kernel.clock import rfc3339
 from jarvis.kernel.context import Context
 from jarvis.system import server, store
+from jarvis.system.host import Vital
+from jarvis.system.host import vital as read_vital
 
 
 def status(ctx: Context) -> dict[str, Any]:
@@ -25,6 +27,11 @@ def status(ctx: Context) -> dict[str, Any]:
         found = server.running(ctx.settings)
         parts |= {"ready": None, "checks": {}, "server": found and {"pid": found.pid, "url": found.url}}
     return {"time": rfc3339(ctx.clock()), "version": __version__, "system": system, **parts}
+
+
+def vital() -> Vital:
+    """How the host and this process are, cheaply."""
+    return read_vital()
 
 
 def clear_stale_flags(ctx: Context) -> None:

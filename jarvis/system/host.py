@@ -105,6 +105,27 @@ def facts(root: Path = Path("/"), clock: Clock = system_clock) -> HostFacts:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Vital:
+    """The few facts that are cheap enough to be read every few seconds; bytes, seconds."""
+
+    load: Load | None
+    cpus: int
+    memory: Memory | None
+    uptime_seconds: int | None
+    worker_bytes: int | None
+    """What this process holds in memory."""
+
+
+def vital(root: Path = Path("/")) -> Vital:
+    """How the host and this process are, without a look at other processes."""
+    proc = root / "proc"
+    uptime = _uptime(proc)
+    return Vital(
+        _load(proc), _usable_cpus(), _memory(root), None if uptime is None else int(uptime), _own_bytes(proc)
+    )  # fmt: skip
+
+
 def facts_data(root: Path = Path("/"), clock: Clock = system_clock) -> dict[str, Any]:
     """`facts` as JSON-able values, its instants as RFC 3339."""
     found = asdict(facts(root, clock))
@@ -196,6 +217,11 @@ def _load(proc: Path) -> Load | None:
 def _uptime(proc: Path) -> float | None:
     match = re.match(r"(\d{1,10}(?:\.\d{1,3})?)\s", read(proc / "uptime"))
     return float(match[1]) if match else None
+
+
+def _own_bytes(proc: Path) -> int | None:
+    match = re.search(r"^VmRSS:\s+(\d+) kB$", read(proc / "self/status"), re.MULTILINE)
+    return int(match[1]) * KIB if match else None
 
 
 def _boot_at(proc: Path) -> int | None:

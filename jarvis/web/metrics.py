@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+STEPS = tuple(round(0.0005 * 1.25**n, 6) for n in range(46))
+"""Upper bounds in seconds of the finer steps that response times are kept in between two samples: 0.5 ms to 11 s."""
 Sample = tuple[str, str, str, float]
 """Name, kind (counter or gauge), labels as text, value."""
 
@@ -18,12 +20,20 @@ class Metrics:
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._buckets = [0] * (len(BUCKETS) + 1)
         self._seconds = 0.0
+        self._steps: Counter[int] = Counter()
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         with self._lock:
             self._requests[method, route, status] += 1
             self._buckets[bisect.bisect_left(BUCKETS, seconds)] += 1
             self._seconds += seconds
+            self._steps[bisect.bisect_left(STEPS, seconds)] += 1
+
+    def take_steps(self) -> dict[int, int]:
+        """How many requests ended within each of STEPS (one more for the slower) since this was last asked."""
+        with self._lock:
+            taken, self._steps = self._steps, Counter()
+        return dict(taken)
 
     def text(self, more: Iterable[Sample] = ()) -> str:
         """Everything in the text exposition format, version 0.0.4."""

@@ -247,6 +247,15 @@ def next_due_at(tx: Tx) -> int | None:
     return tx.one(int, sql)
 
 
+def coming(tx: Tx, limit: int) -> list[Schedule]:
+    """Those that are due next, the first first."""
+    sql = (
+        f"SELECT {COLUMNS} FROM schedules INDEXED BY schedules_due WHERE is_enabled = 1 AND fault IS NULL"
+        " AND next_due_at > 0 ORDER BY next_due_at LIMIT :limit"
+    )
+    return tx.all(Schedule, sql, limit=limit)
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """How many schedules there are, and how many of them have something to do."""
