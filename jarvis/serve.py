@@ -130,7 +130,7 @@ class Serving:
                 *scheduler.loops(ctx),
                 *maintenance.loops(ctx),
                 *backups.loops(ctx),
-                *samples.loops(ctx, served.metrics),
+                samples.loop(ctx, served.metrics),
                 Loop("beat", self._beat, BEAT_SECONDS),
             ]
             loops = [*runner.loops(TASK_WORKERS), *served.loops, *own]

@@ -20,6 +20,6 @@ class Sampler:
         return False
 
 
-def loops(ctx: Context, metrics: Metrics) -> list[Loop]:
+def loop(ctx: Context, metrics: Metrics) -> Loop:
     """The service of this feature."""
-    return [Loop("samples", Sampler(ctx, metrics).step, SAMPLE_SECONDS)]
+    return Loop("samples", Sampler(ctx, metrics).step, SAMPLE_SECONDS)

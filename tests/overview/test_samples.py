@@ -1,7 +1,7 @@
 """Samples of host and server."""
 
 from jarvis.overview import actions, store
-from jarvis.overview.services import SAMPLE_SECONDS, loops
+from jarvis.overview.services import SAMPLE_SECONDS, loop
 from jarvis.web.metrics import Metrics
 from tests.conftest import MORNING
 
@@ -19,11 +19,11 @@ def test_a_sample_holds_host_and_requests(ctx):
 
 def test_the_service_takes_each_request_once(ctx, clock):
     metrics = Metrics()
-    (loop,) = loops(ctx, metrics)
+    sampling = loop(ctx, metrics)
     metrics.observe("GET", "/", 200, 0.004)
-    assert loop.step() is False
+    assert sampling.step() is False
     clock.step(SAMPLE_SECONDS)
-    loop.step()
+    sampling.step()
     with ctx.db.read() as tx:
         assert [sample.requests for sample in store.since(tx, 0, 10)] == [1, 0]
 

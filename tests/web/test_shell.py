@@ -86,7 +86,7 @@ def test_the_server_may_say_more_in_the_strip(ctx):
     app = build_application(ctx, read_strip=lambda _: state)
     page = make_client(app, ctx).as_("ada").get("/account").text
     assert "2 tasks running" in page
-    assert '<a class="call" href="/admin/users">3 need you</a>' in page
+    assert '<a class="call" href="/admin#person">3 need you</a>' in page
     assert "need you" not in make_client(app, ctx).as_("alice").get("/account").text
     assert '3<span class="sr"> waiting</span>' in page
 
