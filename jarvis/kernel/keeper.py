@@ -60,7 +60,7 @@ def main() -> None:
     limits = (spec.get("memory", 0), spec.get("processes", 0))
     reason, status = _watch(leader, woken, time.monotonic() + spec["timeout"], limits)
     killed, status = _end(leader, status, spec["grace"])
-    left = len(descendants())
+    left = 0 if _is_childless() else len(descendants())
     if fence:
         with contextlib.suppress(OSError):
             os.rmdir(fence)  # noqa: PTH106 — as little imported as can be
@@ -251,10 +251,22 @@ def _end(leader: int, status: "int | None", grace: float) -> "tuple[int, int | N
         for pid in found:
             _signal(pid, signal.SIGKILL)
         status = _reap(leader, status)
-        if not found:
+        if _is_childless():
             break
         time.sleep(0.01)
     return len(known), _reap(leader, status)
+
+
+def _is_childless() -> bool:
+    """Whether nothing is left below us: orphans become our children, so the kernel knows.
+
+    /proc alone misses one whose parent dies while it is read.
+    """
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _stop_all() -> "set[int]":

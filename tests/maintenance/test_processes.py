@@ -118,7 +118,7 @@ def test_endless_output_is_bounded_in_memory_disk_and_time(run, tmp_path):
 
 def test_endless_output_without_a_line_end_is_bounded_too(run, tmp_path):
     _, ends = run("yes | tr -d '\\n'", timeout=1.0)
-    assert ends.total_lines == 0
+    assert ends.total_lines <= 1  # the shell may still say "Terminated"
     assert sum(path.stat().st_size for path in tmp_path.glob("*.*")) < 600_000
 
 
