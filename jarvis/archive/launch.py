@@ -75,6 +75,10 @@ def _face(argv: list[str]) -> Callable[[list[str]], int]:
         from jarvis.archive import smoke
 
         return smoke.main
+    if argv == ["--apply-patch"]:
+        from jarvis.patch import contained
+
+        return contained.main
     if is_supervised(argv):
         return _supervise
     from jarvis import cli
