@@ -367,7 +367,7 @@ def _open(path: Path) -> "Repo":
         raise
     except Exception as error:  # whatever a damaged control directory provokes in the library
         raise Unavailable(
-            f"the source repository {path} cannot be opened: {error}. Move it away; without SELFUPDATE_REPO it is made anew."
+            f"the source repository {path} cannot be opened: {error}. Moved away, it is made anew."
         ) from None
     return repo
 
