@@ -61,6 +61,7 @@ FEATURE_ROUTES = (
     "jarvis.bugs.pages",
     "jarvis.maintenance.api",
     "jarvis.maintenance.pages",
+    "jarvis.github.api",
     "jarvis.backups.api",
     "jarvis.backups.pages",
     "jarvis.queue.api",

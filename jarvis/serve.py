@@ -25,6 +25,7 @@ from pathlib import Path
 
 from jarvis import __version__, app, lifeline, process, worker
 from jarvis.backups import services as backups
+from jarvis.github import services as github
 from jarvis.kernel import config, events, log, migrate
 from jarvis.kernel.config import Settings
 from jarvis.kernel.console import Arguments, Console, Start
@@ -129,6 +130,7 @@ class Serving:
                 restarter.loop(),
                 *scheduler.loops(ctx),
                 *maintenance.loops(ctx),
+                *github.loops(ctx),
                 *backups.loops(ctx),
                 samples.loop(ctx, served.metrics),
                 Loop("beat", self._beat, BEAT_SECONDS),

@@ -81,7 +81,9 @@ def _lines(bug: Bug) -> list[str]:
     if bug.rate:
         lines.append(f"  seen in {bug.rate}, last {rfc3339(bug.last_seen_at)}; {bug.green_runs} green since")
     evidence = bug.evidence_of()
-    if evidence:
+    if evidence.get("what"):
+        lines.append(f"  {evidence['what']}: {evidence.get('why')}")
+    elif evidence:
         commit = f" at {evidence['commit']}" if evidence.get("commit") else ""
         ending = f"exit {evidence.get('exit_code')} after {evidence.get('seconds', 0):.1f} s"
         lines.append(f"  {evidence.get('command')}{commit}: {ending}")

@@ -62,6 +62,11 @@ def _update_apply(values: Values) -> str:
     return "“{title}” is on trial" if values.get("ok") else "“{title}” was not applied: {detail}"
 
 
+def _delivery(values: Values) -> str:
+    said = "GitHub delivered {name} of {repo}" if values.get("repo") else "GitHub delivered {name}"
+    return said + (", ignored: {reason}" if values.get("outcome") == "ignored" else ", {outcome}")
+
+
 TABLE: Mapping[str, Sentence] = {
     "auth.login": _signed_in,
     "auth.login_failed": _sign_in_failed,
@@ -110,6 +115,7 @@ TABLE: Mapping[str, Sentence] = {
     "maintenance.run.end": _exec_end,
     "bug.created": "a bug was filed: {title}",
     "bug.recurred": "{title} happened again",
+    "github.delivery": _delivery,
     "lockdown.triggered": "locked down: {reason}",
     "lockdown.rehearsed": "{actor} rehearsed a lockdown: {tried} tried, {leaks} got through",
     "lockdown.cleared": "{actor} cleared the lockdown",

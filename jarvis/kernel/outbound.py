@@ -2,6 +2,8 @@
 
 import contextlib
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 LARGEST_ANSWER = 8 * 1024 * 1024
+MOST_KEPT_BYTES = 8 * 1024 * 1024
+LARGEST_KEPT = 256 * 1024
 
 
 class OutboundFault(Exception):
@@ -30,6 +34,34 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Kept:
+    """Answers with an ETag, so that asking again costs little when nothing changed. Forgets the least recent first."""
+
+    def __init__(self, most_bytes: int = MOST_KEPT_BYTES) -> None:
+        self._most = most_bytes
+        self._lock = threading.Lock()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._bytes = 0
+
+    def find(self, key: str) -> Answer | None:
+        with self._lock:
+            found = self._answers.get(key)
+            if found is not None:
+                self._answers.move_to_end(key)
+            return found
+
+    def keep(self, key: str, answer: Answer) -> None:
+        """Keep a whole answer unless it is large or says nothing to recognise it by."""
+        if not answer.headers.get("etag") or len(answer.body) > LARGEST_KEPT:
+            return
+        with self._lock:
+            old = self._answers.pop(key, None)
+            self._answers[key] = answer
+            self._bytes += len(answer.body) - (len(old.body) if old else 0)
+            while self._bytes > self._most:
+                self._bytes -= len(self._answers.popitem(last=False)[1].body)
 
 
 class Opened:
@@ -58,6 +90,7 @@ class Outbound:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pools: dict[str, Any] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
 
     def open(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, seconds: float
@@ -89,8 +122,13 @@ class Outbound:
         body: bytes | None = None,
         seconds: float,
         most_bytes: int = LARGEST_ANSWER,
+        whole_seconds: float | None = None,
     ) -> Answer:
-        """Send, and read the whole answer. Raises OutboundFault when none comes or it is larger than allowed."""
+        """Send, and read the whole answer. Raises OutboundFault when none comes or it is larger than allowed.
+
+        `seconds` bounds each silence, `whole_seconds` all of it: a byte now and then is no progress.
+        """
+        began = time.monotonic()
         opened = self.open(method, url, headers=headers, body=body, seconds=seconds)
         try:
             found = bytearray()
@@ -98,6 +136,8 @@ class Outbound:
                 found += chunk
                 if len(found) > most_bytes:
                     raise OutboundFault(f"the answer is larger than {most_bytes:,} bytes")
+                if whole_seconds is not None and time.monotonic() - began > whole_seconds:
+                    raise OutboundFault("its answer did not end in time", is_timeout=True)
             return Answer(opened.status, opened.headers, bytes(found))
         finally:
             opened.close()

@@ -1,0 +1,1 @@
+"""GitHub: what it tells us by webhook, and bugs and issues kept in step."""
