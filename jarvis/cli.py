@@ -41,6 +41,7 @@ COMMANDS = {
     "approval": ("jarvis.policy.cli", "calls that wait for a person: list, show, approve, deny"),
     "lockdown": ("jarvis.lockdown.cli", "lock everything but reading, and see how that stands"),
     "unlock-code": ("jarvis.lockdown.cli", "the code that lifts a lockdown"),
+    "secrets": ("jarvis.secrets.cli", "find secrets that lie about, see how those in use stand, rotate them"),
     "events": ("jarvis.events.cli", "the audit log: tail, search, verify, export"),
 }
 GLOBAL = ("--json", "--as")

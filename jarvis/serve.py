@@ -41,6 +41,7 @@ from jarvis.queue.services import Runner
 from jarvis.restart import actions as restarts
 from jarvis.restart.services import Restarter
 from jarvis.schedules import services as scheduler
+from jarvis.secrets.actions import standing as secrets
 from jarvis.system import actions as system
 from jarvis.users import actions as users
 from jarvis.web.server import Server
@@ -184,6 +185,7 @@ class Serving:
         if runner is not None:
             failing = [f"{f.name}: {f.detail}" for f in served.readiness.last.findings if f.is_core and not f.is_ok]
             restarts.conclude(ctx, not failing, ", ".join(failing))
+            secrets.note(ctx)
         server.serve_until(self.drain, self.settings.restart_drain_timeout_seconds)
         drainer.join(self.settings.restart_drain_timeout_seconds)
         self._leave(ctx, served, services, runner)

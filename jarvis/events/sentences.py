@@ -147,6 +147,7 @@ TABLE: Mapping[str, Sentence] = {
     "backup.restore": "{actor} restored the backup {source}",
     "backup.verified": "a backup was checked",
     "secret.rotated": "{name} was rotated",
+    "secret.scanned": "{actor} looked for secrets: {findings} found",
 }
 
 

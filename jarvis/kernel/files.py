@@ -6,16 +6,17 @@ import secrets
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
     """Put content at path: after a crash there is the old file or the new one, and both are on disk.
 
+    `owner` is (user, group) when it is not to be whoever writes; only root may give a file away.
     A link at path is replaced, never followed. Raises OSError when it cannot be done; then nothing has changed.
     """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     draft = f".{path.name}.{secrets.token_hex(6)}"
     try:
         try:
-            _write_draft(folder, draft, content, mode)
+            _write_draft(folder, draft, content, mode, owner)
             os.rename(draft, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
@@ -26,10 +27,12 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.close(folder)
 
 
-def _write_draft(folder: int, name: str, content: bytes, mode: int) -> None:
+def _write_draft(folder: int, name: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(name, flags, mode, dir_fd=folder)
     try:
+        if owner is not None and owner != (os.geteuid(), os.getegid()):
+            os.fchown(fd, *owner)
         os.fchmod(fd, mode)  # whatever the umask is
         view = memoryview(content)
         while view:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jarvis.kernel.errors import JarvisError
 from jarvis.repository import reading
+from jarvis.repository.sweep import Sweep
 
 LONGEST_TITLE = 200
 
@@ -15,3 +16,8 @@ def newest_commit(place: Path) -> tuple[str, str] | None:
     except (JarvisError, OSError, ValueError):
         return None
     return (newest[0].id, newest[0].subject[:LONGEST_TITLE]) if newest else None
+
+
+def sweep(place: Path) -> Sweep:
+    """Everything the history there holds, to be read through once. Nothing where there is no repository."""
+    return Sweep(place)

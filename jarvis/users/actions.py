@@ -303,6 +303,32 @@ def revoke_token(ctx: Context, token_id: str) -> None:
         tx.record("token.revoked", f"token/{token_id}", {"user_id": token.user_id, "name": token.name})
 
 
+def replace_token(ctx: Context, token_id: str, old_until: int | None) -> tuple[Token, str]:
+    """A new key of the same name and length of life for the same person; the old one ends then, or now for None."""
+    ctx.require_admin()
+    with ctx.db.write() as tx:
+        old = store.get_token(tx, token_id)
+        days = -(-(old.expires_at - old.created_at) // _hour(24)) if old.expires_at else None
+        new, plain = create_token(ctx, old.user_id, old.name, days)
+        if old_until is None:
+            revoke_token(ctx, old.id)
+        else:
+            store.set_token_end(tx, old.id, old_until)
+    return new, plain
+
+
+def end_every_session(ctx: Context) -> int:
+    """Sign everybody out everywhere; returns how many sessions there were."""
+    ctx.require_admin()
+    count = 0
+    with ctx.db.write() as tx:
+        while found := store.sessions(tx, None, 200):
+            for session in found:
+                _end(ctx, [session.id], session.user_id)
+            count += len(found)
+    return count
+
+
 def new_setup_link(ctx: Context) -> str | None:
     """A fresh one-time token for /setup while nobody is there yet; older ones stop working."""
     plain = secrets.token_urlsafe(24)

@@ -265,6 +265,18 @@ def tokens(tx: Tx, user_id: str, limit: int = 200, before: int = 2**62) -> list[
     return tx.all(Token, sql, user=user_id, before=before, now=tx.now, limit=limit)
 
 
+def all_tokens(tx: Tx) -> list[Token]:
+    """Everybody's tokens still good, newest first: they are made by hand, one by one."""
+    sql = f"SELECT {KEY} WHERE t.expires_at IS NULL OR t.expires_at > :now ORDER BY t.seq DESC"
+    return tx.all(Token, sql, now=tx.now)
+
+
+def set_token_end(tx: Tx, token_id: str, expires_at: int) -> None:
+    """Let a token end at an instant, or when it would have anyway."""
+    sql = "UPDATE tokens SET expires_at = min(coalesce(expires_at, :at), :at) WHERE id = :id"
+    tx.run(sql, id=token_id, at=expires_at)
+
+
 def delete_token(tx: Tx, token_id: str) -> None:
     tx.run("DELETE FROM last_uses WHERE id = :id", id=token_id)
     tx.run("DELETE FROM tokens WHERE id = :id", id=token_id)

@@ -19,6 +19,8 @@ WORKING = [
     ["events", "tail"],
     ["events", "search", "user"],
     ["events", "verify"],
+    ["secrets", "status"],
+    ["secrets", "scan"],
     ["search", "hello"],
     ["ask", "hello"],
     ["ask", "/help"],
@@ -46,6 +48,9 @@ REFUSED = [
     (["status", "--as", "nobody"], 66),
     (["config", "show", "NO_SUCH"], 66),
     (["doctor", "--undo", "fix_nothing"], 66),
+    (["secrets", "rotate", "nothing"], 66),
+    (["secrets", "rotate", "github-token"], 69),
+    (["secrets", "status", "--as", "alice"], 77),
     (["user", "list", "--as", "alice"], 77),
     (["--as=alice", "events", "verify"], 77),
 ]

@@ -42,6 +42,8 @@ SMALL = frozenset(
         "system_state",  # one row
         "permissions",  # set by hand, a tool and a principal each
         "bug_counts",  # one row a kind and status
+        "secret_values",  # one row a secret setting
+        "pragma_table_info",  # one row a column
         "schema_migrations",  # one row a migration
         "sqlite_schema",
         "sqlite_sequence",
@@ -56,6 +58,8 @@ WHOLE = {
 
 SAMPLES: dict[str, tuple[Any, ...]] = {
     "jarvis.users.store.find_holder.table": ("sessions", "tokens"),
+    "jarvis.secrets.store.texts.table": ("messages",),
+    "jarvis.secrets.store.texts.columns": (("content",),),
     "jarvis.kernel.events.append.type": ("thing.happened",),
 }
 """Arguments that cannot be made up from their types: module.function.parameter → values."""

@@ -34,6 +34,14 @@ SHAPES = {
     "npm": "np" + "m_" + RUN[:36],
     "pypi": "py" + "pi-" + RUN[:60],
     "age": "AGE-SECRET-" + "KEY-1" + UPPER[:58],
+    "slack webhook": "hooks." + "slack.com/services/T" + UPPER[:9] + "/B" + UPPER[:9] + "/" + RUN[:24],
+    "docker": "dc" + "kr_pat_" + RUN[:27],
+    "digitalocean": "do" + "p_v1_" + "0123456789abcdef" * 4,
+    "sendgrid": "S" + "G." + RUN[:22] + "." + RUN[:43],
+    "shopify": "shp" + "at_" + "0123456789abcdef" * 2,
+    "telegram": "123456789" + ":A" + "A" + RUN[:33],
+    "tailscale": "ts" + "key-auth-" + RUN[:12] + "-" + RUN[:32],
+    "vault": "hv" + "s." + RUN[:90],
     "our own": "jr" + "v_ses_" + RUN[:43],
     "jwt": ".".join(("ey" + "J" + RUN[:20], "ey" + "J" + RUN[:40], RUN[:43])),
     "rsa": PEM.format("RSA ", "", "\n".join([RUN[:64]] * 4), "RSA ", ""),
@@ -56,6 +64,10 @@ class TestShapes:
     def test_a_key_file_cut_short_is_blanked_to_its_end(self) -> None:
         cut = SHAPES["rsa"][:150]
         assert Redactor().text(f"before {cut}") == f"before {MASK}"
+
+    def test_a_storage_key_is_blanked_and_its_name_stays(self) -> None:
+        key = "Account" + "Key=" + (RUN * 2)[:86] + "=="
+        assert Redactor().text(f"x;{key};y") == f"x;AccountKey={MASK};y"
 
     def test_a_password_in_a_url_is_blanked_and_the_host_stays(self) -> None:
         url = "https://ada:{}@example.org/x".format("s3cret" * 2)
