@@ -92,6 +92,7 @@ FEATURE_PARTS = (
     "jarvis.schedules.tasks",
     "jarvis.schedules.tools",
     "jarvis.chat.tasks",
+    "jarvis.agent.plain",
     "jarvis.agent.router",
     "jarvis.agent.tasks",
     "jarvis.search.slash",
@@ -105,7 +106,7 @@ FEATURE_PARTS = (
     "jarvis.backups.tasks",
 )
 """Modules with any of the constants below, which the registry takes up."""
-CONSTANTS = ("TASKS", "TOOLS", "SLASH", "CHECKS", "STATUS", "REFUSED")
+CONSTANTS = ("TASKS", "TOOLS", "SLASH", "CHECKS", "STATUS", "REFUSED", "MODELS")
 
 
 def make_registry() -> Registry:

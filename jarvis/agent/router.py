@@ -1,7 +1,7 @@
 """Who answers: the provider the settings name, another when it does not, and what each has used."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,7 @@ class Router:
             return
         said = ""
         try:
-            for event in self._tried(settings.primary_provider, request):
+            for event in self.asked(settings.primary_provider, request):
                 said += event.text if isinstance(event, TextDelta) else ""
                 yield event
             return
@@ -116,14 +116,15 @@ class Router:
 
     def _answered(self, name: str, request: ModelRequest) -> Iterator[Event]:
         try:
-            yield from self._tried(name, request)
+            yield from self.asked(name, request)
         except ProviderFault as fault:
             raise self._as_told(name, fault) from fault
 
     def _as_told(self, name: str, fault: ProviderFault) -> ProviderFault:
         return ProviderFault(f"{name} did not answer: {str(fault).rstrip('.')}.", is_passing=fault.is_passing)
 
-    def _tried(self, name: str, request: ModelRequest) -> Iterator[Event]:
+    def asked(self, name: str, request: ModelRequest) -> Generator[Event, None, None]:
+        """The events of one provider, counted and on record. Raises ProviderFault."""
         if name == "builtin":
             yield from make(self.ctx, name).reply(request)
             return

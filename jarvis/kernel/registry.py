@@ -114,6 +114,25 @@ class Refusals:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote, and the name of the provider that did."""
+
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Asks a model one question without tools, for features that know no provider."""
+
+    name: str
+    run: "Callable[[Context, str, str, int, Callable[[], bool]], Written]"
+    """(ctx, rules, question, most characters, is cancelled) → what was written; raises JarvisError without an answer."""
+    asks: "Callable[[Context], str]"
+    """Which provider would be asked, "" with no model configured."""
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """Tables by name; features never reach each other through it, mechanisms do."""
 
@@ -123,10 +142,11 @@ class Registry:
     checks: dict[str, Check] = field(default_factory=dict)
     status: dict[str, StatusPart] = field(default_factory=dict)
     refusals: dict[str, Refusals] = field(default_factory=dict)
+    models: dict[str, Model] = field(default_factory=dict)
     streams: Streams = field(default_factory=Streams)
     outbound: Outbound = field(default_factory=Outbound)
 
-    def add(self, *parts: "TaskHandler | SlashCommand | Tool | Check | StatusPart | Refusals") -> None:
+    def add(self, *parts: "TaskHandler | SlashCommand | Tool | Check | StatusPart | Refusals | Model") -> None:
         """Register parts; a name may be taken only once."""
         for part in parts:
             table = self._table(part)
@@ -142,5 +162,6 @@ class Registry:
             Check: self.checks,
             StatusPart: self.status,
             Refusals: self.refusals,
+            Model: self.models,
         }
         return tables[type(part)]
