@@ -54,10 +54,22 @@ def needs_the_diff(asked: Asked) -> bool:
     return asked.name != "help"
 
 
-def text(asked: Asked, pull: Pull, account: Account, bot: str, path: str, has_model: bool) -> str:
-    """The answer without a model. `path` is the file a review comment stands at."""
+def is_for_a_model(asked: Asked) -> bool:
+    """Whether a model has something to add: not to the list of commands, and not to one that was mistyped."""
+    return asked.name != "help" and not is_mistyped(asked)
+
+
+def is_mistyped(asked: Asked) -> bool:
+    return not asked.name and bool(asked.nearest) and " " not in asked.words.strip()
+
+
+def text(asked: Asked, pull: Pull, account: Account, bot: str, path: str, silence: str) -> str:
+    """The answer without a model. `path` is the file a review comment stands at.
+
+    `silence` says why no model adds to it, "" when one does.
+    """
     if not asked.name:
-        return _question(asked, bot, has_model)
+        return _question(asked, bot, silence)
     return WRITERS[asked.name](asked, pull, account, bot, path)
 
 
@@ -71,13 +83,11 @@ def help_text(bot: str) -> str:
     )
 
 
-def _question(asked: Asked, bot: str, has_model: bool) -> str:
-    near = asked.nearest
-    if near and " " not in asked.words.strip():
-        return f"That is no command; did you mean {code('/jarvis ' + ALIASES.get(near, near))}?\n\n{help_text(bot)}"
-    if has_model:
-        return ""
-    return f"I have no model to answer questions with, so I only know these:\n\n{help_text(bot)}"
+def _question(asked: Asked, bot: str, silence: str) -> str:
+    if is_mistyped(asked):
+        meant = code("/jarvis " + ALIASES.get(asked.nearest, asked.nearest))
+        return f"That is no command; did you mean {meant}?\n\n{help_text(bot)}"
+    return f"{silence} These I can answer without one:\n\n{help_text(bot)}" if silence else ""
 
 
 def _help(asked: Asked, pull: Pull, account: Account, bot: str, path: str) -> str:

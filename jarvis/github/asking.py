@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jarvis.github.changes import count_of, text_of
+from jarvis.github import payload
 from jarvis.github.summary import OWN
 
 COMMANDS = {
@@ -80,35 +80,31 @@ def _read(words: str, line: str) -> Asked:
     return Asked("", words, line)
 
 
-def read(payload: Mapping[str, Any], kind: str) -> Comment | str:
+def read(delivered: Mapping[str, Any], kind: str) -> Comment | str:
     """The comment of a delivery, or why it is none that could ask something."""
-    found = payload.get("comment")
-    about = payload.get("issue" if kind == "issue" else "pull_request")
-    if not isinstance(found, Mapping) or not isinstance(about, Mapping):
-        return "no comment in it"
-    if kind == "issue" and not isinstance(about.get("pull_request"), Mapping):
-        return "not on a pull request"
-    user = found.get("user") if isinstance(found.get("user"), Mapping) else {}
-    assert isinstance(user, Mapping)
+    about = "issue" if kind == "issue" else "pull_request"
+    if kind == "issue" and not isinstance(payload.inside(delivered, "issue", "pull_request"), dict):
+        return "It is not on a pull request."
+    login = payload.login(delivered, "comment", "user")
     comment = Comment(
         kind,
-        count_of(found, "id"),
-        count_of(about, "number"),
-        text_of(user, "login"),
-        text_of(user, "type") == "Bot" or text_of(user, "login").endswith("[bot]"),
-        text_of(found, "body"),
-        text_of(found, "path"),
-        count_of(found, "in_reply_to_id") or count_of(found, "id"),
+        payload.number(delivered, "comment", "id"),
+        payload.number(delivered, about, "number"),
+        login,
+        payload.text(delivered, "comment", "user", "type") == "Bot" or login.endswith("[bot]"),
+        payload.text(delivered, "comment", "body"),
+        payload.text(delivered, "comment", "path"),
+        payload.number(delivered, "comment", "in_reply_to_id") or payload.number(delivered, "comment", "id"),
     )
-    return comment if comment.id and comment.number else "no comment in it"
+    return comment if comment.id and comment.number else "There is no comment in it."
 
 
 def why_not(comment: Comment, bot: str) -> str:
     """Why a comment is not answered whatever it says, or ""."""
     if OWN in comment.body:
-        return "written by Jarvis"
+        return "It was written by Jarvis."
     if not comment.login:
-        return "its author is gone"
+        return "Its author is gone."
     if comment.is_bot or comment.login.lower() == bot.lower():
-        return "written by a bot"
+        return "It was written by a bot."
     return ""

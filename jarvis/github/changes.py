@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from jarvis.github import payload
 
 MOST_FILES = 1000
 """Read of one pull request, ten pages; GitHub itself lists no more than 3,000."""
@@ -149,7 +151,8 @@ class Account:
     @property
     def without_patch(self) -> list[File]:
         """Files whose lines GitHub does not show although there are some."""
-        return [file for file in self.files if file.patch is None and file.churn and file.kind != "assets"]
+        told = [file for file in self.files if not file.is_made_by_a_program and file.kind != "assets"]
+        return [file for file in told if file.patch is None and file.churn]
 
     def of(self, *kinds: str) -> list[File]:
         return [file for file in self.files if file.kind in kinds]
@@ -158,7 +161,7 @@ class Account:
     def areas(self) -> tuple[Area, ...]:
         """Folders with what changes in them, the largest first; a folder that holds most of it is opened."""
         groups = {"": list(self.files)}
-        while len(groups) <= MOST_AREAS:
+        while self.files and len(groups) <= MOST_AREAS:
             name, files = max(groups.items(), key=lambda item: len(item[1]))
             if name and (len(files) < 6 or len(files) * 2 < len(self.files)):
                 break
@@ -221,26 +224,14 @@ def account(listed: Iterable[Any], total: int) -> Account:
 
 
 def _file(found: Any) -> File | None:
-    if not isinstance(found, Mapping) or not isinstance(found.get("filename"), str) or not found["filename"]:
+    path, patch = payload.text(found, "filename"), payload.inside(found, "patch")
+    if not path:
         return None
-    patch = found.get("patch")
     return File(
-        found["filename"],
-        text_of(found, "previous_filename"),
-        text_of(found, "status") or "modified",
-        count_of(found, "additions"),
-        count_of(found, "deletions"),
+        path,
+        payload.text(found, "previous_filename"),
+        payload.text(found, "status") or "modified",
+        payload.number(found, "additions"),
+        payload.number(found, "deletions"),
         patch[:LONGEST_PATCH] if isinstance(patch, str) else None,
     )
-
-
-def text_of(found: Mapping[str, Any], name: str) -> str:
-    """A text of an object from outside, "" where there is none."""
-    value = found.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def count_of(found: Mapping[str, Any], name: str) -> int:
-    """A number of an object from outside, 0 where there is none."""
-    value = found.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else 0

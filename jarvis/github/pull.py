@@ -1,11 +1,10 @@
 """A pull request as GitHub tells of it, of which nothing is believed before it is looked at."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jarvis.github.changes import count_of, text_of
+from jarvis.github import payload
 
 LONGEST_BODY = 20_000
 CLOSES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+((?:[\w.-]+/[\w.-]+)?#\d{1,9})\b", re.IGNORECASE)
@@ -48,25 +47,19 @@ class Pull:
 
 def read(repo: str, found: Any) -> Pull | None:
     """A pull request from GitHub's JSON, or None when it is none."""
-    if not isinstance(found, Mapping) or not count_of(found, "number"):
+    if not payload.number(found, "number"):
         return None
-    base, head = _object(found, "base"), _object(found, "head")
     return Pull(
         repo,
-        count_of(found, "number"),
-        text_of(found, "title"),
-        text_of(found, "body")[:LONGEST_BODY],
-        text_of(_object(found, "user"), "login"),
-        text_of(base, "ref"),
-        text_of(base, "sha"),
-        text_of(head, "sha"),
-        text_of(found, "state"),
-        found.get("draft") is True,
-        count_of(found, "changed_files"),
-        count_of(found, "commits"),
+        payload.number(found, "number"),
+        payload.text(found, "title"),
+        payload.text(found, "body")[:LONGEST_BODY],
+        payload.login(found, "user"),
+        payload.text(found, "base", "ref"),
+        payload.text(found, "base", "sha"),
+        payload.text(found, "head", "sha"),
+        payload.text(found, "state"),
+        payload.flag(found, "draft"),
+        payload.number(found, "changed_files"),
+        payload.number(found, "commits"),
     )
-
-
-def _object(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = found.get(name)
-    return value if isinstance(value, Mapping) else {}

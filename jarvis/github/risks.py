@@ -254,6 +254,9 @@ LOOKS: tuple[tuple[str, str, str, int, Callable[[Account], Iterator[Place]]], ..
 """What is looked for: kind, title, why it matters, weight, how."""
 
 
+KIND_WEIGHT = {"code": 10, "migration": 10, "tests": -5, "docs": -15, "assets": -20}
+
+
 def reading_order(account: Account, found: list[Risk], most: int = 7) -> list[Reading]:
     """The files worth reading first, each with its reasons; none where every file says as little as the next."""
     reasons: dict[str, dict[str, int]] = {file.path: {} for file in account.files}
@@ -269,8 +272,10 @@ def reading_order(account: Account, found: list[Risk], most: int = 7) -> list[Re
 
 def _reading(file: File, reasons: dict[str, int], gone: set[str]) -> Reading:
     said = sorted(reasons, key=lambda reason: -reasons[reason])
-    score = sum(reasons.values()) + {"code": 10, "migration": 10, "tests": -5, "docs": -15, "assets": -20}.get(
-        file.kind, 0
+    score = (
+        max(reasons.values(), default=0)
+        + 3 * len(reasons)
+        + {"code": 10, "migration": 10, "tests": -5, "docs": -15, "assets": -20}.get(file.kind, 0)
     )
     lost = [name for name in gone if file.kind == "code" and any(name in line.text for line in file.removed)]
     if lost:

@@ -80,6 +80,7 @@ def _lead(pull: Pull, account: Account) -> str:
     files = counted(account.total, "file")
     size = f"**+{account.additions:,} −{account.deletions:,}**"
     kinds = [kind for kind in KIND_WORDS if account.of(kind)]
+    kinds = [kind for kind in kinds if kind not in ("lock", "generated")] or kinds
     main = max(kinds, key=lambda kind: sum(file.churn for file in account.of(kind)), default="")
     where = f", mostly {KIND_WORDS[main]}" if len(kinds) > 1 else f", all of it {KIND_WORDS[main]}" if main else ""
     commits = f" in {counted(pull.commits, 'commit')}" if pull.commits else ""

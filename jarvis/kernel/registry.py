@@ -127,7 +127,7 @@ class Model:
 
     name: str
     run: "Callable[[Context, str, str, int, Callable[[], bool]], Written]"
-    """(ctx, rules, question, most characters, is cancelled) → what was written; raises JarvisError without an answer."""
+    """(ctx, rules, question, most characters, is cancelled) → what was written. Raises JarvisError when nothing was."""
     asks: "Callable[[Context], str]"
     """Which provider would be asked, "" with no model configured."""
 
