@@ -103,6 +103,7 @@ FEATURE_PARTS = (
     "jarvis.maintenance.report",
     "jarvis.maintenance.tasks",
     "jarvis.maintenance.tools",
+    "jarvis.github.pull_tasks",
     "jarvis.backups.tasks",
 )
 """Modules with any of the constants below, which the registry takes up."""

@@ -67,6 +67,24 @@ def _delivery(values: Values) -> str:
     return said + (", ignored: {reason}" if values.get("outcome") == "ignored" else ", {outcome}")
 
 
+def _summary(values: Values) -> str:
+    outcome = str(values.get("outcome"))
+    done = {
+        "created": "was summarised in a comment",
+        "edited": "was summarised anew",
+        "untouched": "was looked at: its summary still holds",
+        "skipped": "was not summarised: {reason}",
+        "failed": "could not be summarised: {reason}",
+    }
+    return "pull request {subject_name} " + done.get(outcome, "was looked at: {outcome}")
+
+
+def _answer(values: Values) -> str:
+    if values.get("outcome") == "answered":
+        return "{login} was answered in {subject_name}"
+    return "{login} was not answered in {subject_name}: {reason}"
+
+
 TABLE: Mapping[str, Sentence] = {
     "auth.login": _signed_in,
     "auth.login_failed": _sign_in_failed,
@@ -116,6 +134,8 @@ TABLE: Mapping[str, Sentence] = {
     "bug.created": "a bug was filed: {title}",
     "bug.recurred": "{title} happened again",
     "github.delivery": _delivery,
+    "github.summary": _summary,
+    "github.answer": _answer,
     "lockdown.triggered": "locked down: {reason}",
     "lockdown.rehearsed": "{actor} rehearsed a lockdown: {tried} tried, {leaks} got through",
     "lockdown.cleared": "{actor} cleared the lockdown",

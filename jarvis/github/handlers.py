@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jarvis.github.actions import questions, summaries
 from jarvis.github.store.deliveries import Delivery
 from jarvis.kernel.context import Context
 from jarvis.kernel.db import Tx
@@ -32,8 +33,29 @@ def _ping(tx: Tx, ctx: Context, delivery: Delivery, payload: Mapping[str, Any]) 
     return ""
 
 
+def _pull(tx: Tx, ctx: Context, delivery: Delivery, payload: Mapping[str, Any]) -> Outcome:
+    task_id, reason = summaries.hear(tx, ctx, delivery.repo, payload)
+    return task_id or Ignored(reason)
+
+
+def _comment(tx: Tx, ctx: Context, delivery: Delivery, payload: Mapping[str, Any]) -> Outcome:
+    task_id, reason = questions.hear(tx, ctx, delivery.repo, "issue", payload)
+    return task_id or Ignored(reason)
+
+
+def _review_comment(tx: Tx, ctx: Context, delivery: Delivery, payload: Mapping[str, Any]) -> Outcome:
+    task_id, reason = questions.hear(tx, ctx, delivery.repo, "review", payload)
+    return task_id or Ignored(reason)
+
+
 HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("ping", ANY): _ping,
+    ("pull_request", "opened"): _pull,
+    ("pull_request", "reopened"): _pull,
+    ("pull_request", "synchronize"): _pull,
+    ("pull_request", "ready_for_review"): _pull,
+    ("issue_comment", "created"): _comment,
+    ("pull_request_review_comment", "created"): _review_comment,
 }
 
 
