@@ -313,9 +313,10 @@ class Vitals:
 
     def samples(self, ctx: Context) -> "list[Sample]":
         """What /metrics shows beside the requests."""
+        from jarvis.overview import figures
         from jarvis.system.samples import samples
 
-        found = samples(ctx)
+        found = samples(ctx) + figures.samples(ctx)
         for name, value in self.live.hub.stats().items():
             found.append((f"jarvis_hub_{name}", "gauge", "", value))
         if self.server is not None:

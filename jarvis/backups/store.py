@@ -64,6 +64,12 @@ def newest(tx: Tx, limit: int, before: int = LAST) -> list[Backup]:
     return tx.all(Backup, sql, before=before, limit=limit)
 
 
+def newest_good(tx: Tx) -> Backup | None:
+    """The newest in which nothing wrong was found."""
+    sql = f"SELECT {COLUMNS} FROM backups WHERE problem IS NULL ORDER BY seq DESC LIMIT 1"
+    return tx.one(Backup, sql)
+
+
 def insert(
     tx: Tx, backup_id: str, reason: str, *, size: int, database_bytes: int, sha256: str, head: tuple[int, str]
 ) -> Backup:
