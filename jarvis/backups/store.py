@@ -64,10 +64,9 @@ def newest(tx: Tx, limit: int, before: int = LAST) -> list[Backup]:
     return tx.all(Backup, sql, before=before, limit=limit)
 
 
-def newest_good(tx: Tx) -> Backup | None:
-    """The newest in which nothing wrong was found."""
-    sql = f"SELECT {COLUMNS} FROM backups WHERE problem IS NULL ORDER BY seq DESC LIMIT 1"
-    return tx.one(Backup, sql)
+def newest_good(tx: Tx, among: int = 100) -> Backup | None:
+    """The newest in which nothing wrong was found, if it is among so many."""
+    return next((backup for backup in newest(tx, among) if backup.problem is None), None)
 
 
 def insert(
