@@ -122,7 +122,7 @@ def _secrets(account: Account) -> Iterator[Place]:
 def is_secret(line: Line) -> bool:
     """Whether a line holds what looks like a key, or a password that stands for no other."""
     text = line.text[:4000]
-    if any(hint in text and shape.search(text) for hint, shape in SHAPES):
+    if any(shape.hint in text and shape.pattern.search(text) for shape in SHAPES):
         return True
     named = SECRET_NAME.search(text)
     return named is not None and not STANDS_FOR_ONE.search(named[1])
