@@ -7,7 +7,7 @@ from jarvis.web.reveal import HIDDEN, named
 
 BREAK = "\u200b"
 """Put where GitHub would find a mention, an issue or an address; what a text brings of it is spelled out first."""
-SPECIAL = re.compile(r"([\\`*_\[\]()|~!$#])")
+SPECIAL = re.compile(r"([\\`*_\[\]|~!$#])")
 HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 LINKED = (
     (re.compile(r"@(?=[A-Za-z0-9\[])"), f"@{BREAK}"),

@@ -85,7 +85,8 @@ def _lead(pull: Pull, account: Account) -> str:
     where = f", mostly {KIND_WORDS[main]}" if len(kinds) > 1 else f", all of it {KIND_WORDS[main]}" if main else ""
     commits = f" in {counted(pull.commits, 'commit')}" if pull.commits else ""
     into = f" into {code(pull.base, 100)}" if pull.base else ""
-    areas = [code(area.name) for area in account.areas[:3] if area.name != "."]
+    large = [area for area in account.areas if area.name != "." and area.files * 5 >= len(account.files)]
+    areas = [code(area.name) for area in large[:3]]
     at = f" Most of it stands in {_and(areas)}." if areas and len(account.areas) > 1 else ""
     return f"{files}, {size}{commits}{into}{where}.{at}"
 

@@ -1,5 +1,7 @@
 """With a model: it sees the diff as data, has no tools, and what it writes is kept apart and made harmless."""
 
+import re
+
 import pytest
 
 from jarvis.agent.actions import usage
@@ -11,6 +13,7 @@ from tests.github.conftest import changed, client_of, delivering, work
 from tests.github.diffs import HARBOR, KEY, added
 from tests.github.pulls import comment_event, own, pull_event
 from tests.github.test_summary_account import ABOUT
+from tests.github.test_summary_markup import pings, shown
 
 
 @pytest.fixture
@@ -71,9 +74,8 @@ def test_injected_orders_reach_it_as_data_and_what_it_repeats_harms_nobody(writt
     model_server.plays = [says(obeyed)]
     body = written(files=[added("README.md", order + "\n")])
     its = body.split("#### In a model's words")[1]
-    assert "@octocat" not in its
-    assert "](http" not in its.replace("\\]\\(", "")
-    assert "://" not in its
+    assert pings(shown(its)) == []
+    assert not re.search("<(a|img)[ >]", shown(its))
     assert "<!--" not in its
     assert KEY not in its
     assert len(body) < 20_000
