@@ -107,8 +107,8 @@ class Server:
 
 
 @contextmanager
-def jarvis() -> Iterator[Server]:
-    """Start the archive alone in an empty directory, ready and signed in."""
+def jarvis(fill: Callable[[Path], None] = lambda home: None, **settings: str) -> Iterator[Server]:
+    """Start the archive alone in an empty directory, ready and signed in; `fill` makes its home first."""
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
         home = Path(folder) / "home"
         environment = {
@@ -117,7 +117,9 @@ def jarvis() -> Iterator[Server]:
             "WEB_AUTH_SETUP_PASSWORD": PASSWORD,
             "RATE_LIMIT_MESSAGES_PER_MINUTE": "1000000",
             "LOG_LEVEL": "WARNING",
+            **settings,
         }
+        fill(home)
         process = subprocess.Popen(
             [PYTHON, str(ARCHIVE), "serve", "--port", "0"], env=environment, cwd=folder, stderr=subprocess.DEVNULL
         )
@@ -298,11 +300,22 @@ def assistant() -> Iterator[Figure]:
     yield from measured.first_words()
 
 
+def backing_up() -> Iterator[Figure]:
+    """Writers while a 200 MB database is backed up, beside the same writers without."""
+    from benchmarks import backups
+
+    with jarvis(fill=backups.fill, BACKUP_INTERVAL_SECONDS="0") as server:
+        for quiet, busy, took in backups.measure(server):
+            name = f"message while {backups.MEGABYTES} MB are backed up ({took:.0f} s), longest wait"
+            ratio = busy.longest / quiet.longest
+            yield Figure(name, str(busy), f"no backup: {quiet}", f"{ratio:.2f}", "≤ 100 ms")
+
+
 def main() -> None:
     (ROOT / "build").mkdir(exist_ok=True)
     wanted = sys.argv[1:]
     figures = []
-    for part in (start_up, ready, serving, fan_out, tasks, scheduling, assistant):
+    for part in (start_up, ready, serving, fan_out, tasks, scheduling, assistant, backing_up):
         if not wanted or part.__name__ in wanted:
             for figure in part():
                 print(f"{figure.name}: {figure.ours} {figure.yardstick} ratio {figure.ratio}", file=sys.stderr)

@@ -104,7 +104,9 @@ FEATURE_PARTS = (
     "jarvis.maintenance.tasks",
     "jarvis.maintenance.tools",
     "jarvis.github.pull_tasks",
+    "jarvis.backups.report",
     "jarvis.backups.tasks",
+    "jarvis.drill",
 )
 """Modules with any of the constants below, which the registry takes up."""
 CONSTANTS = ("TASKS", "TOOLS", "SLASH", "CHECKS", "STATUS", "REFUSED", "MODELS")

@@ -7,7 +7,8 @@ FILE is a backup (`….db.gz`), a plain copy of a database, or the id of a backu
 first: while one runs on this home nothing is done (exit 69). The backup is unpacked beside the database and checked
 whole, its schema brought up to this release, before anything is replaced. In what is restored everybody is signed
 out, approvals that were open are void, and tasks that had not ended are cancelled: `jarvis task retry ID` releases
-one.
+one. API tokens that the database there does not know any more are revoked; all are, where there is none that can be
+read. Events go on at a number that was never used.
 
 It also takes --json.
 """
@@ -26,7 +27,7 @@ import apsw
 
 from jarvis import app, worker
 from jarvis.backups import actions, packing
-from jarvis.backups.actions import Settled
+from jarvis.backups.actions import Present, Settled
 from jarvis.kernel import migrate
 from jarvis.kernel.clock import Clock, to_datetime
 from jarvis.kernel.config import Settings
@@ -35,7 +36,6 @@ from jarvis.kernel.db import connect
 from jarvis.kernel.errors import JarvisError, NotFound, Unavailable
 from jarvis.kernel.ids import is_id
 from jarvis.kernel.registry import Registry
-from jarvis.lockdown import actions as lockdown
 
 WORK = ".restore-"
 BESIDE = ("-wal", "-shm")
@@ -65,14 +65,18 @@ def run(start: Start, args: Arguments, console: Console) -> int:
             **dataclasses.asdict(was),
         },
         f"Restored {done.source}, with every event up to {done.head[0]}.\n{kept}\n"
-        f"{was.sessions} sessions ended, {was.approvals} approvals void, {was.tasks} tasks cancelled.\n"
+        f"{was.sessions} sessions ended, {was.tokens} API tokens revoked, {was.approvals} approvals void,"
+        f" {was.tasks} tasks cancelled.\n"
         "Start the server: jarvis serve",
     )
     return 0
 
 
-def restore(settings: Settings, clock: Clock, name: str) -> Restored:
-    """Check a backup and put it in place, with this home locked; what fails before that changes nothing."""
+def restore(settings: Settings, clock: Clock, name: str, now: Present | None = None) -> Restored:
+    """Check a backup and put it in place, with this home locked; what fails before that changes nothing.
+
+    `now` is what has to hold afterwards too; the database that is there is asked where it is not given.
+    """
     source, target = _source(settings, name), settings.app_db
     settings.jarvis_home.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,7 +85,7 @@ def restore(settings: Settings, clock: Clock, name: str) -> Restored:
         with _workplace(target.parent) as place:
             copy = place / "restored.db"
             head = _checked(source, copy, clock)
-            settled = _settled(settings, clock, copy, source, _lockdown_reason(settings, clock))
+            settled = _settled(settings, clock, copy, source, now or _present(settings, clock))
             return Restored(source, _put_in_place(copy, target, clock), head, settled)
     finally:
         os.close(lock)
@@ -118,32 +122,31 @@ def _checked(source: Path, copy: Path, clock: Clock) -> tuple[int, str]:
         standing = migrate.standing(copy)
         if standing.refusal or not standing.applied:
             raise Unavailable(standing.refusal or "It holds no database of Jarvis.")
-        head = packing.examine(clock, copy)
+        head = packing.examine(clock, copy).head
         migrate.migrate(copy, clock)
     except JarvisError as error:
         raise Unavailable(f"{source.name} was not restored, and nothing was changed. {error}") from error
     return head
 
 
-def _lockdown_reason(settings: Settings, clock: Clock) -> str:
-    """Why the database that is there is locked down; "" when it is not, is missing, or can no longer say."""
+def _present(settings: Settings, clock: Clock) -> Present:
+    """What the database that is there has to say; nothing when it is missing, or can no longer say."""
     if not settings.app_db.exists():
-        return ""
+        return Present()
     base = app.make_context(settings, clock, Registry())
     try:
-        state = lockdown.standing(base).state
-        return state.lockdown_reason or "no reason was given" if state.lockdown else ""
-    except (JarvisError, apsw.Error):
-        return ""
+        return actions.present(base)
+    except (JarvisError, apsw.Error, RuntimeError):
+        return Present()
     finally:
         base.db.close()
 
 
-def _settled(settings: Settings, clock: Clock, copy: Path, source: Path, locked: str) -> Settled:
+def _settled(settings: Settings, clock: Clock, copy: Path, source: Path, now: Present) -> Settled:
     base = app.make_context(dataclasses.replace(settings, app_db=copy), clock, app.make_registry())
     ctx = base.acting(actor=f"cli:{_os_user()}", user_id=None, username="", role="admin")
     try:
-        return actions.settle_restored(ctx, source.name, locked)
+        return actions.settle_restored(ctx, source.name, now)
     finally:
         base.db.close()
 

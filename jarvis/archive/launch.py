@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ALONE = ("--no-supervisor", "--pages-only", "--reload", "--help", "-h")
 WORKER_MARK = "JARVIS_SUPERVISOR_FD"  # the supervisor sets it for the worker, which has the same argv
+BACKUP = "--make-backup"  # what a server tells the process that makes a backup for it
 PATH_MARK = "JARVIS_ARCHIVE_PATH"
 TRIAL_MARK = ".trial"  # beside the archive while an update is on its way
 
@@ -79,6 +80,10 @@ def _face(argv: list[str]) -> Callable[[list[str]], int]:
         from jarvis.patch import contained
 
         return contained.main
+    if argv[:1] == [BACKUP]:
+        from jarvis.backups import apart
+
+        return apart.main
     if is_supervised(argv):
         return _supervise
     from jarvis import cli

@@ -8,7 +8,8 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,35 +19,45 @@ from jarvis.kernel.db import Database
 from jarvis.kernel.errors import JarvisError, TryAgain, Unavailable
 from jarvis.kernel.ids import Ids
 from jarvis.kernel.secrets import Redactor
+from jarvis.kernel.snapshot import row_counts, snapshot
 from jarvis.kernel.wake import Wake
 
 BLOCK = 1 << 20
 LEVEL = 4
-WORK = ".work-"
+PORTION = 4 << 20
+BUSY = {
+    "work": "Another backup is being made or checked just now.",
+    "upload": "Another backup is being uploaded just now.",
+    "drill": "Another drill is being held just now.",
+}
 SPARE_BYTES = 64 << 20
 
 
 @contextlib.contextmanager
-def workplace(folder: Path, database_bytes: int) -> Iterator[Path]:
-    """A private directory beside the backups, gone afterwards; one at a time, whatever the process.
+def workplace(folder: Path, database_bytes: int, kind: str = "work") -> Iterator[Path]:
+    """A private directory beside the backups, gone afterwards; one of a kind at a time, whatever the process.
 
     What a killed one left is removed first. Raises TryAgain when another is at work, Unavailable without room for two
     copies of the database.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = os.open(
+            folder / (".lock" if kind == "work" else f".{kind}.lock"),
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+            0o600,
+        )
     except OSError as error:
         raise Unavailable(f"Backups cannot be kept in {folder}: {error.strerror}.") from error
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TryAgain("Another backup is being made or checked just now.") from None
-        for left in folder.glob(f"{WORK}*"):
+            raise TryAgain(BUSY[kind]) from None
+        for left in folder.glob(f".{kind}-*"):
             shutil.rmtree(left, ignore_errors=True)
         _check_room(folder, 2 * database_bytes + SPARE_BYTES)
-        place = Path(tempfile.mkdtemp(prefix=WORK, dir=folder))
+        place = Path(tempfile.mkdtemp(prefix=f".{kind}-", dir=folder))
         try:
             yield place
         finally:
@@ -60,14 +71,84 @@ def _check_room(folder: Path, needed: int) -> None:
         raise Unavailable(f"A backup needs {needed // 2**20} MB free in {folder}.")
 
 
-def pack(source: Path, target: Path) -> None:
-    """Compress a file into a new one (0600) that is on disk when this returns."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a good database holds: where its event chain ends, and how many rows each table has."""
+
+    head: tuple[int, str]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A packed backup that was found good."""
+
+    database_bytes: int
+    sha256: str
+    contents: Contents
+
+
+PACKED = "packed"
+
+
+def make(source: Path, place: Path, clock: Clock, newest: int, on_copied: Callable[[], None] = lambda: None) -> Made:
+    """Copy a database in use, pack the copy as PACKED in `place`, and check both; `newest` links are recomputed.
+
+    What is packed is unpacked again and compared with the copy, and the copy is opened and read whole: so what was
+    packed is good, without a third file. Raises Unavailable or OSError.
+    """
+    copy, packed = place / "copy.db", place / PACKED
+    snapshot(source, copy)
+    on_copied()
+    size, digest = copy.stat().st_size, pack(copy, packed)
+    if content_sha256(packed, size) != digest:
+        raise Unavailable("What was packed does not unpack to what was copied: look at the disk.")
+    contents = examine(clock, copy, newest)
+    copy.unlink()
+    return Made(size, sha256(packed), contents)
+
+
+def pack(source: Path, target: Path) -> str:
+    """Compress a file into a new one (0600) that is on disk when this returns; the SHA-256 of what was compressed."""
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    digest, sent = hashlib.sha256(), 0
     with open(fd, "wb") as out, source.open("rb") as read:
         with gzip.GzipFile("", "wb", LEVEL, out, mtime=0) as packed:
-            shutil.copyfileobj(read, packed, BLOCK)
+            while block := read.read(BLOCK):
+                digest.update(block)
+                packed.write(block)
+                if out.tell() - sent >= PORTION:
+                    sent = _set_off(out, sent)
         out.flush()
         os.fsync(out.fileno())
+    return digest.hexdigest()
+
+
+def _set_off(out: BinaryIO, sent: int) -> int:
+    """Let the disk begin with a portion: one fsync of everything at the end would hold up the database's own."""
+    out.flush()
+    os.posix_fadvise(out.fileno(), sent, out.tell() - sent, os.POSIX_FADV_DONTNEED)
+    return out.tell()
+
+
+def content_sha256(source: Path, at_most: int) -> str:
+    """The SHA-256 of what a packed file unpacks to. Raises Unavailable when it is damaged or larger than told."""
+    digest = hashlib.sha256()
+    with _understood(source), gzip.open(source, "rb") as read:
+        while block := read.read(BLOCK):
+            at_most -= len(block)
+            if at_most < 0:
+                raise Unavailable(f"{source.name} unpacks to more than it should.")
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _understood(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Unavailable(f"{source.name} is damaged or cut off: {error}.") from error
 
 
 def unpack(source: Path, target: Path, at_most: int) -> None:
@@ -76,15 +157,12 @@ def unpack(source: Path, target: Path, at_most: int) -> None:
     Raises Unavailable when it is cut off, damaged or larger.
     """
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        with open(fd, "wb") as out, source.open("rb") as read:
-            is_packed = read.read(2) == b"\x1f\x8b"
-            read.seek(0)
-            _pour(gzip.GzipFile("", "rb", fileobj=read) if is_packed else read, out, at_most)
-            out.flush()
-            os.fsync(out.fileno())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Unavailable(f"{source.name} is damaged or cut off: {error}.") from error
+    with _understood(source), open(fd, "wb") as out, source.open("rb") as read:
+        is_packed = read.read(2) == b"\x1f\x8b"
+        read.seek(0)
+        _pour(gzip.GzipFile("", "rb", fileobj=read) if is_packed else read, out, at_most)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _pour(read: BinaryIO | gzip.GzipFile, out: BinaryIO, at_most: int) -> None:
@@ -111,8 +189,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(read, "sha256").hexdigest()
 
 
-def examine(clock: Clock, copy: Path, newest: int | None = None) -> tuple[int, str]:
-    """Open a database and check it, page by page and event by event; the head of its event chain.
+def examine(clock: Clock, copy: Path, newest: int | None = None) -> Contents:
+    """Open a database and check it, page by page and event by event.
 
     With `newest` only so many links are recomputed. Raises Unavailable with what is wrong.
     """
@@ -125,7 +203,7 @@ def examine(clock: Clock, copy: Path, newest: int | None = None) -> tuple[int, s
             verdict = events.verify(tx) if newest is None else events.verify_newest(tx, newest)
             if verdict.problems:
                 raise Unavailable(f"The event chain in it is broken: {verdict.problems[0]}")
-            return events.head(tx)
+            return Contents(events.head(tx), row_counts(tx.connection))
     except JarvisError as error:
         raise Unavailable(str(error)) from error
     finally:

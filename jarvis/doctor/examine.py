@@ -1,6 +1,6 @@
 """One look at everything, worst first."""
 
-from jarvis.doctor import condition, places
+from jarvis.doctor import condition, places, upkeep
 from jarvis.doctor.findings import SEVERITIES, Finding, Look, Patient
 from jarvis.kernel.errors import Misconfigured
 
@@ -15,6 +15,7 @@ LOOKS: tuple[Look, ...] = (
     condition.chain,
     condition.flags,
     condition.serving,
+    upkeep.backups,
     places.disk,
     places.workspace,
 )

@@ -25,6 +25,18 @@ def _command(values: Values) -> str:
     return "{actor} used {command}" if values.get("allowed", True) else "{actor} tried {command}, which is for admins"
 
 
+def _upload(values: Values) -> str:
+    return "{backup_id} was uploaded" if values.get("ok") else "{backup_id} could not be uploaded: {problem}"
+
+
+def _drill(values: Values) -> str:
+    return "{backup_id} was restored on trial" if values.get("ok") else "the drill on {backup_id} failed: {problem}"
+
+
+def _soak(values: Values) -> str:
+    return "a soak of {seconds} s passed" if values.get("ok") else "a soak did not pass: {problem}"
+
+
 def _step_end(values: Values) -> str:
     word = {"done": "written", "stopped": "stopped"}.get(str(values.get("status")), "{status}")
     return f"the reply was {word}, {{characters}} characters"
@@ -166,6 +178,10 @@ TABLE: Mapping[str, Sentence] = {
     "backup.snapshot": "a backup was made",
     "backup.restore": "{actor} restored the backup {source}",
     "backup.verified": "a backup was checked",
+    "backup.upload": _upload,
+    "backup.drill": _drill,
+    "evidence.soak": _soak,
+    "evidence.report": "{actor} wrote the evidence for {version}",
     "secret.rotated": "{name} was rotated",
     "secret.scanned": "{actor} looked for secrets: {findings} found",
 }

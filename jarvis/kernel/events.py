@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TYPE = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 LONGEST_DATA = 64 * 1024  # characters of JSON
 LONGEST_SUBJECT = 500
+EPOCH_SPAN = 10_000_000
+"""Each restore goes on at the next multiple: days of the busiest writing, so that an unknown present is left behind."""
 GATHER_SECONDS = 0.01
 """How long a follower lets a stream of commits gather; the first after a quiet time it hears at once."""
 COLUMNS = "seq, id, at, type, subject, actor, trace_id, span_id, parent_id, thread_id, data"
@@ -127,9 +129,16 @@ def _head(tx: "Tx") -> tuple[int, bytes]:
     return row or _anchor(tx)
 
 
-def _anchor(tx: "Tx") -> tuple[int, bytes]:
-    row = tx.one(lambda *r: r, "SELECT seq, hash FROM event_anchors ORDER BY seq DESC LIMIT 1")
-    return row or (0, b"")
+def _anchor(tx: "Tx", before: int | None = None) -> tuple[int, bytes]:
+    """The newest anchor, or the newest before an event."""
+    sql = "SELECT seq, hash FROM event_anchors WHERE seq < :before ORDER BY seq DESC LIMIT 1"
+    return tx.one(lambda *r: r, sql, before=before or 2**62) or (0, b"")
+
+
+def _leads_to(tx: "Tx", seq: int, link: bytes) -> bool:
+    """Whether an epoch began at an event, after the one with this hash."""
+    found = tx.one(bytes, "SELECT hash FROM event_anchors WHERE seq = :seq", seq=seq - 1)
+    return found == link
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +161,15 @@ def verify(tx: "Tx", heads: Mapping[int, str] | None = None) -> Verdict:
     """
     tx.check()
     rows = tx.connection.execute(f"SELECT {CHAINED} FROM events ORDER BY seq")
-    return _walk(tx, rows, _anchor(tx), heads or {})
+    first = tx.one(int, "SELECT seq FROM events ORDER BY seq LIMIT 1")
+    return _walk(tx, rows, _anchor(tx, first), heads or {})
 
 
 def verify_newest(tx: "Tx", count: int) -> Verdict:
     """Recompute the links of the newest events alone, trusting the one before them: quick enough for a page."""
     rows = tx.all(lambda *row: row, f"SELECT {CHAINED} FROM events ORDER BY seq DESC LIMIT :n", n=count + 1)[::-1]
     if len(rows) <= count:
-        return _walk(tx, rows, _anchor(tx), {})
+        return _walk(tx, rows, _anchor(tx, rows[0][0] if rows else None), {})
     return _walk(tx, rows[1:], (rows[0][0], rows[0][-1]), {})
 
 
@@ -168,9 +178,10 @@ def _walk(tx: "Tx", rows: Iterable[Any], start: tuple[int, bytes], heads: Mappin
     last, previous = start
     count = blanked = first = 0
     problems: list[str] = []
+    met: set[int] = set()
     for row in rows:
         seq, *chained, data, salt, digest, link = row
-        if seq != last + 1:
+        if seq != last + 1 and not (count and _leads_to(tx, seq, previous)):
             problems.append(f"events {last + 1} to {seq - 1} are missing")
         if (data or salt) and hashlib.sha256(salt + data.encode()).digest() != digest:
             problems.append(f"event {seq}: its data was changed")
@@ -178,12 +189,16 @@ def _walk(tx: "Tx", rows: Iterable[Any], start: tuple[int, bytes], heads: Mappin
             problems.append(f"event {seq}: it does not follow event {last}; one was changed or removed")
         if heads.get(seq, link.hex()) != link.hex():
             problems.append(f"event {seq}: it is not the one whose hash was kept elsewhere")
+        if seq in heads:
+            met.add(seq)
         blanked += not data and not salt
         first, last, previous, count = first or seq, seq, link, count + 1
     ended = tx.one(int, "SELECT seq FROM sqlite_sequence WHERE name = 'events'") or 0
     if ended > last:
         problems.append(f"events {last + 1} to {ended} are missing at the end")
-    problems += [f"event {seq}, whose hash was kept elsewhere, is missing" for seq in heads if seq > last]
+    problems += [
+        f"event {seq}, whose hash was kept elsewhere, is missing" for seq in heads if start[0] < seq not in met
+    ]
     return Verdict(count, first, last, previous.hex(), blanked, tuple(problems[:20]))
 
 
@@ -191,6 +206,20 @@ def head(tx: "Tx") -> tuple[int, str]:
     """Sequence number and hash of the newest event, for backups and the log."""
     seq, link = _head(tx)
     return seq, link.hex()
+
+
+def begin_epoch(tx: "Tx", at_least: int = 0) -> int:
+    """Let the next event be numbered far beyond any that was ever numbered, here or up to `at_least`; returns it.
+
+    After a restore the numbers of the future that was given up are not used again: nobody takes a new event for the
+    one that had its number. The gap is an anchor, so the chain goes on over it.
+    """
+    seq, link = _head(tx)
+    before = (max(seq, at_least) // EPOCH_SPAN + 1) * EPOCH_SPAN
+    tx.run("INSERT INTO event_anchors (seq, hash, at) VALUES (:seq, :hash, :at)", seq=before, hash=link, at=tx.now)
+    if not tx.run("UPDATE sqlite_sequence SET seq = :seq WHERE name = 'events'", seq=before):
+        tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', :seq)", seq=before)
+    return before + 1
 
 
 def blank(tx: "Tx", seq: int) -> bool:

@@ -28,6 +28,8 @@ PREFIXES = frozenset(
         "run",
         "fix",
         "nte",
+        "drl",
+        "sok",
     ]
 )
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jarvis.kernel.db import forbid_inside_write
 
@@ -93,9 +93,12 @@ class Outbound:
     kept: Kept = field(default_factory=Kept)
 
     def open(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, seconds: float
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | BinaryIO | None = None, seconds: float
     ) -> Opened:
-        """Send, and wait for the head of the answer; `seconds` bounds each silence. Raises OutboundFault."""
+        """Send, and wait for the head of the answer; `seconds` bounds each silence. Raises OutboundFault.
+
+        A body that is a file is streamed; its content-length has to be among the headers.
+        """
         forbid_inside_write("an HTTP request")
         import urllib3
 
@@ -119,7 +122,7 @@ class Outbound:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
         seconds: float,
         most_bytes: int = LARGEST_ANSWER,
         whole_seconds: float | None = None,

@@ -89,5 +89,5 @@ def _findings(ctx: Context) -> Iterator[Wanted]:
             yield Wanted(kind, "Doctor", finding.message, f"Fix: {finding.fix}", "/admin/doctor", "Look")
 
 
-SAID_ELSEWHERE = frozenset(("locked-down", "backups-stale", "backup-bad"))
+SAID_ELSEWHERE = frozenset(("locked-down", "backup-old", "backup-damaged"))
 LOOKS: tuple[Look, ...] = (_lockdown, _approvals, _failed_tasks, _backups, _urgent_bugs)

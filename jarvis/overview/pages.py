@@ -149,7 +149,7 @@ def _span(seconds: int) -> str:
 
 
 def _proofs(ctx: Context, tx: Tx) -> list[Proof]:
-    return [_rehearsed(tx), _backed_up(tx), _restarted(tx)]
+    return [_rehearsed(tx), _backed_up(tx), _drilled(tx), _restarted(tx)]
 
 
 def _rehearsed(tx: Tx) -> Proof:
@@ -167,6 +167,15 @@ def _backed_up(tx: Tx) -> Proof:
         return Proof("Backup", "none has been made yet", "/admin/backups", None, None)
     said = found.problem or f"{size(found.bytes)}, opened and checked up to event {found.head_seq}"
     return Proof("Backup", said, "/admin/backups", found.problem is None, found.verified_at)
+
+
+def _drilled(tx: Tx) -> Proof:
+    held = next(iter(backups.newest_drills(tx, 1)), None)
+    href = "/admin/backups#drill-h"
+    if held is None:
+        return Proof("Restore drill", "jarvis backup drill holds the first", href, None, None)
+    said = held.problem or f"everything was there, ready in {(held.restore_ms + held.ready_ms) / 1000:.1f} s"
+    return Proof("Restore drill", said, href, held.problem is None, held.created_at)
 
 
 def _restarted(tx: Tx) -> Proof:

@@ -277,6 +277,11 @@ def set_token_end(tx: Tx, token_id: str, expires_at: int) -> None:
     tx.run(sql, id=token_id, at=expires_at)
 
 
+def token_ends(tx: Tx) -> dict[str, int | None]:
+    """Every API token there is, whoever's, and when it ends; None when it does not."""
+    return dict(tx.all(lambda *row: row, "SELECT id, expires_at FROM tokens ORDER BY seq"))
+
+
 def delete_token(tx: Tx, token_id: str) -> None:
     tx.run("DELETE FROM last_uses WHERE id = :id", id=token_id)
     tx.run("DELETE FROM tokens WHERE id = :id", id=token_id)

@@ -59,7 +59,7 @@ def test_the_head_of_the_event_chain_goes_with_it(ctx):
     assert actions.verify(ctx, made.id).problem is None
 
 
-@pytest.mark.parametrize("step", ["pack", "unpack", "examine", "publish"])
+@pytest.mark.parametrize("step", ["pack", "content_sha256", "examine", "publish"])
 def test_a_failure_on_the_way_leaves_nothing(ctx, monkeypatch, step, events):
     def fail(*args):
         raise OSError(28, "No space left on device")
@@ -80,8 +80,22 @@ def test_a_damaged_database_is_never_taken_for_a_backup(ctx, monkeypatch):
             file.write(os.urandom(8 * 4096))
 
     ctx.db.close()
-    monkeypatch.setattr(actions, "copy_database", spoil)
+    monkeypatch.setattr(packing, "snapshot", spoil)
     with pytest.raises(Unavailable):
+        actions.snapshot(ctx.traced(), "asked for")
+    assert files(ctx) == []
+
+
+def test_what_does_not_unpack_to_what_was_copied_is_no_backup(ctx, monkeypatch):
+    pack = packing.pack
+
+    def cut(source, target):
+        digest = pack(source, target)
+        target.write_bytes(gzip.compress(gzip.decompress(target.read_bytes())[:-4096]))
+        return digest
+
+    monkeypatch.setattr(packing, "pack", cut)
+    with pytest.raises(Unavailable, match="does not unpack to what was copied"):
         actions.snapshot(ctx.traced(), "asked for")
     assert files(ctx) == []
 

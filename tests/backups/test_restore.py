@@ -192,3 +192,81 @@ def test_a_backup_from_before_does_not_lift_a_lockdown(ctx, settings, clock, bac
     now.db.close()
     assert state.lockdown
     assert state.lockdown_reason.startswith("odd logins")
+
+
+@pytest.fixture
+def keys(ctx):
+    """make(name) → (id, secret) of an API token of Alice."""
+    with ctx.db.read() as tx:
+        alice = users.get_by_name(tx, "alice")
+    acting = ctx.acting(actor="alice", user_id=alice.id, username="alice", role="user")
+
+    def make(name):
+        token, secret = people.create_token(acting.traced(), alice.id, name, None)
+        return token.id, secret
+
+    return make
+
+
+def test_a_token_revoked_since_the_backup_stays_revoked_and_the_others_live_on(ctx, settings, clock, keys):
+    (good, _), (leaked, _) = keys("a script"), keys("leaked")
+    made = actions.snapshot(ctx.traced(), "asked for")
+    with ctx.db.write() as tx:
+        users.delete_token(tx, leaked)
+    ctx.db.close()
+    assert restoring.restore(settings, clock, made.id).settled.tokens == 1
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert list(users.token_ends(tx)) == [good]
+    now.db.close()
+
+
+def test_a_token_that_was_rotated_since_still_ends_when_that_said(ctx, settings, clock, keys):
+    token, _ = keys("a script")
+    made = actions.snapshot(ctx.traced(), "asked for")
+    with ctx.db.write() as tx:
+        users.set_token_end(tx, token, clock() + 3600)
+    ctx.db.close()
+    restoring.restore(settings, clock, made.id)
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert users.token_ends(tx) == {token: clock() + 3600}
+    now.db.close()
+
+
+@pytest.mark.parametrize("loss", ["missing", "damaged"])
+def test_where_nothing_can_tell_which_are_good_every_token_is_revoked(ctx, settings, clock, keys, loss):
+    keys("a script")
+    made = actions.snapshot(ctx.traced(), "asked for")
+    ctx.db.close()
+    if loss == "missing":
+        settings.app_db.unlink()
+    else:
+        settings.app_db.write_bytes(b"damaged beyond repair")
+    assert restoring.restore(settings, clock, made.id).settled.tokens == 1
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert users.token_ends(tx) == {}
+    now.db.close()
+
+
+def test_events_go_on_where_no_number_was_ever_used(ctx, settings, clock, backed_up):
+    made, _ = backed_up
+    with ctx.db.write() as tx:
+        lost = tx.record("thing.happened", "thing/lost")
+    ctx.db.close()
+    assert lost > made.head_seq
+    restoring.restore(settings, clock, made.id)
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert tx.one(int, "SELECT count(*) FROM events WHERE seq = :seq", seq=lost) == 0
+        assert record.head(tx)[0] > record.EPOCH_SPAN
+        assert record.verify(tx, {made.head_seq: made.head_hash}).problems == ()
+    now.db.close()
+    second = restoring.restore(settings, clock, str(settings.jarvis_home / "backups" / made.name))
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert record.head(tx)[0] > 2 * record.EPOCH_SPAN, "and again after the next"
+        assert record.verify(tx).problems == ()
+    now.db.close()
+    assert second.kept is not None

@@ -299,3 +299,64 @@ def test_export_starts_where_it_is_told(store: Database) -> None:
     with store.read() as tx:
         assert [event.seq for event in events.each(tx, after=2)] == [3, 4]
     assert events.latest_seq(store) == 4
+
+
+class TestEpochs:
+    def test_a_new_epoch_goes_on_far_beyond_and_the_chain_holds(self, store: Database) -> None:
+        fill(store, 5)
+        with store.write() as tx:
+            assert events.begin_epoch(tx, at_least=12_000_000) == 20_000_001
+            assert tx.record("thing.happened", "thing/5") == 20_000_001
+        fill(store, 3, 6)
+        assert problems(store) == ()
+        with store.read() as tx:
+            assert events.verify_newest(tx, 3).problems == ()
+            assert events.verify_newest(tx, 5).problems == ()
+
+    def test_each_restore_leaves_another_future_behind(self, store: Database) -> None:
+        for _ in range(3):
+            with store.write() as tx:
+                events.begin_epoch(tx)
+                tx.record("thing.happened", "thing/0")
+        assert problems(store) == ()
+        with store.read() as tx:
+            assert events.head(tx)[0] == 30_000_001
+
+    def test_what_is_removed_on_either_side_of_the_gap_is_found_out(self, store: Database) -> None:
+        fill(store, 5)
+        with store.write() as tx:
+            events.begin_epoch(tx)
+        fill(store, 5, 5)
+        for seq in (5, 10_000_001):
+            with pytest.raises(AssertionError), store.write() as tx:
+                tx.run("DELETE FROM events WHERE seq = :seq", seq=seq)
+                assert events.verify(tx).problems == ()
+
+    def test_an_event_of_the_future_that_was_given_up_is_missed_by_who_kept_its_hash(self, store: Database) -> None:
+        fill(store, 5)
+        with store.write() as tx:
+            events.begin_epoch(tx)
+        fill(store, 1, 5)
+        with store.read() as tx:
+            assert events.verify(tx, {6: "00"}).problems == ("event 6, whose hash was kept elsewhere, is missing",)
+
+    def test_a_gap_without_its_anchor_is_no_epoch(self, store: Database) -> None:
+        fill(store, 5)
+        with store.write() as tx:
+            events.begin_epoch(tx)
+        fill(store, 1, 5)
+        with store.write() as tx:
+            tx.run("UPDATE event_anchors SET hash = x'00'")
+        assert problems(store) == ("events 6 to 10000000 are missing",)
+
+    @pytest.mark.parametrize("dropped", [2, 5, 7])
+    def test_old_events_are_dropped_across_it(self, store: Database, set_clock, dropped: int) -> None:
+        fill(store, 5)
+        with store.write() as tx:
+            events.begin_epoch(tx)
+        fill(store, 5, 5)
+        with store.write() as tx:
+            assert events.prune(tx, tx.now + SECOND, dropped) == dropped
+        assert problems(store) == ()
+        with store.read() as tx:
+            assert events.verify_newest(tx, 4).problems == ()

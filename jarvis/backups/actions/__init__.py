@@ -1,17 +1,22 @@
 """What can be done with backups: make one, ask for one, check one, and let old ones go."""
 
+import dataclasses
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jarvis.backups import packing, retention, store
+from jarvis.backups import apart, packing, retention, store
+from jarvis.backups.actions import uploading
+from jarvis.backups.packing import Made
 from jarvis.backups.store import Backup
+from jarvis.kernel import events
 from jarvis.kernel.clock import SECOND
 from jarvis.kernel.context import Context
 from jarvis.kernel.db import Tx
 from jarvis.kernel.errors import Unavailable
 from jarvis.kernel.ids import is_id
-from jarvis.kernel.snapshot import snapshot as copy_database
 from jarvis.lockdown import actions as lockdown
 from jarvis.maintenance.actions import due_at
 from jarvis.policy import store as policy
@@ -52,39 +57,43 @@ def snapshot(ctx: Context, reason: str) -> Backup:
     source = ctx.settings.app_db
     try:
         with packing.workplace(folder(ctx), source.stat().st_size) as place:
-            copy, packed, opened = place / "copy.db", place / "packed", place / "opened.db"
-            copy_database(source, copy)
-            size = copy.stat().st_size
-            packing.pack(copy, packed)
-            copy.unlink()
-            packing.unpack(packed, opened, size)
-            head = packing.examine(ctx.clock, opened, NEWEST_LINKS)
-            digest = packing.sha256(packed)
-            packing.publish(packed, target)
+            made = _made(ctx, source, place)
+            packing.publish(place / packing.PACKED, target)
     except OSError as error:
         raise Unavailable(f"The backup could not be made in {folder(ctx)}: {error.strerror}.") from error
     try:
-        return _note(ctx, target, reason, size, digest, head)
+        return _note(ctx, target, reason, made, is_new=True)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def _note(ctx: Context, target: Path, reason: str, size: int, digest: str, head: tuple[int, str]) -> Backup:
+def _made(ctx: Context, source: Path, place: Path) -> Made:
+    """In a server's own process it would keep others waiting; a command or a test has nothing else to do."""
+    if "checks" in ctx.registry.status:
+        return apart.make(source, place, NEWEST_LINKS)
+    return packing.make(source, place, ctx.clock, NEWEST_LINKS)
+
+
+def _note(ctx: Context, target: Path, reason: str, made: Made, *, is_new: bool) -> Backup:
     with ctx.db.write() as tx:
-        made = store.insert(
+        kept = store.insert(
             tx,
             target.name.removesuffix(".db.gz"),
             ctx.db.redact(reason)[:LONGEST_REASON],
             size=target.stat().st_size,
-            database_bytes=size,
-            sha256=digest,
-            head=head,
+            database_bytes=made.database_bytes,
+            sha256=made.sha256,
+            head=made.contents.head,
+            counts=json.dumps(made.contents.counts),
         )
-        about = {"backup_id": made.id, "reason": made.reason, "bytes": made.bytes, "sha256": digest}
-        tx.record("backup.snapshot", f"backup/{made.id}", {**about, "head_seq": head[0], "head_hash": head[1]})
-        tx.record("backup.verified", f"backup/{made.id}", {"backup_id": made.id, "ok": True, "problem": None})
-        return made
+        about = {"backup_id": kept.id, "reason": kept.reason, "bytes": kept.bytes, "sha256": kept.sha256}
+        head = {"head_seq": kept.head_seq, "head_hash": kept.head_hash}
+        tx.record("backup.snapshot", f"backup/{kept.id}", about | head)
+        tx.record("backup.verified", f"backup/{kept.id}", {"backup_id": kept.id, "ok": True, "problem": None})
+        if is_new:
+            uploading.follow(ctx, kept)
+        return kept
 
 
 def verify(ctx: Context, backup_id: str) -> Backup:
@@ -106,7 +115,7 @@ def _problem_of(ctx: Context, backup: Backup, place: Path) -> str | None:
         if packing.sha256(path) != backup.sha256:
             return "Its file is not the one that was written: the checksum differs."
         packing.unpack(path, opened, backup.database_bytes)
-        head = packing.examine(ctx.clock, opened)
+        head = packing.examine(ctx.clock, opened).head
     except OSError as error:
         return f"Its file cannot be read: {error.strerror}."
     except Unavailable as error:
@@ -168,13 +177,23 @@ def _take_up(ctx: Context, path: Path) -> bool:
         with packing.workplace(folder(ctx), ctx.settings.app_db.stat().st_size) as place:
             opened = place / "opened.db"
             packing.unpack(path, opened, 64 * max(path.stat().st_size, 1 << 20))
-            head, size = packing.examine(ctx.clock, opened), opened.stat().st_size
-        digest = packing.sha256(path)
+            made = Made(opened.stat().st_size, packing.sha256(path), packing.examine(ctx.clock, opened))
     except (OSError, Unavailable) as error:
         log.warning("%s in the backups is left alone: %s", path.name, error)
         return False
-    _note(ctx, path, "found in the folder", size, digest, head)
+    _note(ctx, path, "found in the folder", made, is_new=False)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What the database that a restore replaces can still tell: what a past must not undo."""
+
+    lockdown_reason: str = ""
+    """Why it is locked down; "" when it is not."""
+    last_event: int = 0
+    tokens: Mapping[str, int | None] | None = None
+    """The API tokens there are now and when each ends; None where that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,23 +201,46 @@ class Settled:
     """What of a restored database's past was ended."""
 
     sessions: int
+    tokens: int
     approvals: int
     tasks: int
 
 
-def settle_restored(ctx: Context, source: str, locked: str = "") -> Settled:
-    """End what a restored past must not go on with: sessions, open approvals, unfinished tasks. All, or nothing.
+def present(ctx: Context) -> Present:
+    """What has to outlive a restore of this database."""
+    with ctx.db.read() as tx:
+        state = lockdown.standing(ctx).state
+        reason = (state.lockdown_reason or "no reason was given") if state.lockdown else ""
+        return Present(reason, events.head(tx)[0], users.token_ends(tx))
 
-    `locked` is why the present is locked down, "" when it is not: a backup from before must not lift that.
+
+def settle_restored(ctx: Context, source: str, now: Present) -> Settled:
+    """End what a restored past must not go on with, and begin a new epoch of events. All, or nothing.
+
+    Sessions, open approvals and unfinished tasks end. An API token lives on only where the present still knows it, so
+    that none comes back that was revoked meanwhile. A lockdown of the present stays.
     """
     with ctx.db.write() as tx:
-        if locked:
-            lockdown.lock(ctx, f"{locked} (kept while a backup was restored)")
-        settled = Settled(_end_sessions(tx), _void_approvals(ctx, tx), _cancel_tasks(ctx, tx))
-        about = {"source": source, "sessions": settled.sessions, "approvals": settled.approvals, "tasks": settled.tasks}
-        tx.record("backup.restore", f"backup/{source}", about)
+        events.begin_epoch(tx, now.last_event)
+        if now.lockdown_reason:
+            lockdown.lock(ctx, f"{now.lockdown_reason} (kept while a backup was restored)")
+        ended = _end_sessions(tx), _end_tokens(tx, now.tokens or {})
+        settled = Settled(*ended, _void_approvals(ctx, tx), _cancel_tasks(ctx, tx))
+        tx.record("backup.restore", f"backup/{source}", {"source": source, **dataclasses.asdict(settled)})
     queue.take_back(ctx)  # those that ran when the backup was made end as cancelled
     return settled
+
+
+def _end_tokens(tx: Tx, good: Mapping[str, int | None]) -> int:
+    """Revoke what the present does not know; what it ends sooner, as after a rotation, ends then here too."""
+    found = users.token_ends(tx)
+    for token_id in found.keys() - good.keys():
+        users.delete_token(tx, token_id)
+    for token_id in found.keys() & good.keys():
+        ends = good[token_id]
+        if ends is not None:
+            users.set_token_end(tx, token_id, ends)
+    return len(found.keys() - good.keys())
 
 
 def _end_sessions(tx: Tx) -> int:

@@ -1,0 +1,1 @@
+"""Release evidence: what was measured of this release, written down; nothing counts as passed that did not run."""
