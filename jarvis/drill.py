@@ -7,6 +7,7 @@ address than its own; and the keeper that runs it leaves nothing behind, whateve
 import dataclasses
 import http.client
 import json
+import logging
 import os
 import socket
 import threading
@@ -89,7 +90,23 @@ class Stopwatch:
 def _restore(scratch: Settings, clock: Clock, file: Path) -> None:
     from jarvis import restore
 
-    restore.restore(scratch, clock, str(file), Present(LOCKED))
+    with _unsaid():
+        restore.restore(scratch, clock, str(file), Present(LOCKED))
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """The lockdown of the copy is no news, and must not look like one of the installation in its log."""
+    spoken, thread = logging.getLogger("jarvis.lockdown.actions"), threading.get_ident()
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    spoken.addFilter(is_of_others)
+    try:
+        yield
+    finally:
+        spoken.removeFilter(is_of_others)
 
 
 def _look(scratch: Settings, clock: Clock, backup: Backup) -> dict[str, int]:

@@ -41,6 +41,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
         lines.append(f"provider {name}: {provider['state']}")
     lines += _scheduler_lines(status)
     lines += _maintenance_lines(status)
+    lines += _backup_lines(status)
     return lines
 
 
@@ -64,3 +65,15 @@ def _maintenance_lines(status: dict[str, Any]) -> list[str]:
     following = f", next at {maintenance['next_due_at']}" if maintenance["next_due_at"] else ""
     late = "" if maintenance["fresh"] else ", OVERDUE"
     return [f"maintenance: {maintenance['state']}{at}{following}{late}"]
+
+
+def _backup_lines(status: dict[str, Any]) -> list[str]:
+    backups = status.get("backups")
+    if not backups or not backups["newest"]:
+        return []
+    newest, drill = backups["newest"], backups["drill"]
+    good = "good" if newest["ok"] else "NOT GOOD"
+    late = ", OVERDUE" if backups["late"] else ""
+    elsewhere = ", NOT ELSEWHERE" if backups["upload_problem"] else ""
+    tried = f", last drill {'passed' if drill['ok'] else 'FAILED'} at {drill['created_at']}" if drill else ""
+    return [f"backups: newest at {newest['created_at']}, {good}{late}{elsewhere}{tried}"]

@@ -17,8 +17,11 @@ from jarvis.doctor.examine import examine
 from jarvis.doctor.findings import Patient
 from jarvis.kernel.errors import Conflict, Denied, NotFound, TryAgain
 from jarvis.queue import actions as queue
+from jarvis.system import report
 from tests import commandline
 from tests.conftest import make_client
+
+QUIET = {"lockdown": False, "restarting": False, "lockdown_reason": None}
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def findings(ctx, clock):
     return {finding.id: finding for finding in examine(Patient(ctx.settings, clock, ctx))}
 
 
-def test_the_newest_backup_is_restored_served_and_compared(ada, clock, events):
+def test_the_newest_backup_is_restored_served_and_compared(ada, clock, events, caplog):
     made = actions.snapshot(ada, "asked for")
     before = sorted(path.name for path in ada.settings.jarvis_home.iterdir())
     held = drill.hold(ada)
@@ -49,6 +52,7 @@ def test_the_newest_backup_is_restored_served_and_compared(ada, clock, events):
     assert held.row_count >= sum(json.loads(made.counts).values())
     assert held.total_ms >= held.restore_ms + held.ready_ms > 0
     assert left(ada) == []
+    assert "locked down" not in caplog.text, "that would look like a lockdown of what runs"
     assert sorted(path.name for path in ada.settings.jarvis_home.iterdir()) == before
     assert events() == ["backup.snapshot", "backup.verified", "backup.drill"], "nothing else happened here"
     assert "backup-undrilled" not in findings(ada, clock)
@@ -193,3 +197,18 @@ def test_doctor_says_when_the_newest_is_old_spoilt_or_only_here(ada, clock):
     assert "Uploads need BACKUP_S3_ENDPOINT" in findings(wanted, clock)["backup-upload"].message
     off = dataclasses.replace(ada, settings=dataclasses.replace(ada.settings, backup_interval_seconds=0))
     assert "backup-old" not in findings(off, clock), "nobody asked for backups by themselves"
+
+
+def test_the_status_says_how_backups_stand(ada, unserved, clock):
+    status = {"time": "", "version": "", "system": {}, "checks": {}}
+    assert "backups" not in report.text(status | {"system": QUIET, "ready": True, "backups": standing(ada).as_json()})
+    actions.snapshot(ada, "asked for")
+    drill.hold(ada)
+    (line,) = (
+        found for found in report.text(status | {"system": QUIET, "ready": True, "backups": standing(ada).as_json()})
+        .splitlines() if "backups:" in found
+    )  # fmt: skip
+    at = "2026-11-23T02:46:00.000Z"
+    assert line.strip() == f"backups: newest at {at}, good, last drill passed at {at}"
+    clock.step(4000)
+    assert standing(ada).as_json()["late"] is True
