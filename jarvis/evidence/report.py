@@ -114,10 +114,18 @@ def _lines(point: Point) -> Iterable[str]:
 def _flat(value: dict[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
     for name, inner in value.items():
         path = f"{above}{name}"
-        if isinstance(inner, dict):
+        if isinstance(inner, dict) and inner:
             yield from _flat(inner, f"{path}.")
         else:
-            yield path, "–" if inner is None else ", ".join(map(str, inner)) if isinstance(inner, list) else inner
+            yield path, _shown(inner)
+
+
+def _shown(value: Any) -> Any:
+    if value is None:
+        return "–"
+    if value in ({}, []):
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _cell(value: Any) -> str:

@@ -147,11 +147,12 @@ def test_a_report_without_points_has_not_passed():
 
 
 def test_what_points_say_cannot_break_out_of_the_page():
-    point = Point("x", "X", "failed", "a | b\n# <script> `c`", "jarvis x", 0, {"a|b": "c\nd"})
+    point = Point("x", "X", "failed", "a | b\n# <script> `c`", "jarvis x", 0, {"a|b": "c\nd", "restarts": {}})
     page = Report("1", 0, "x|y", {"name": "a\nb"}, (point,)).as_markdown()
     assert "<script>" not in page
     assert "a \\| b # &lt;script> 'c'" in page
     assert "| X | a\\|b | c d |" in page
+    assert "| X | restarts | none |" in page
 
 
 def test_only_admins_gather(as_user):
