@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from jarvis import app as composition
+from jarvis import rehearsal
 from jarvis.backups import actions, cli, packing, sealing, store
 from jarvis.backups.actions import uploading
 from jarvis.backups.actions.standing import standing
@@ -15,7 +16,7 @@ from jarvis.queue import actions as queue
 from jarvis.queue import store as queued
 from tests import commandline
 from tests.backups.bucket import KEY_ID, SECRET, FakeS3
-from tests.conftest import make_client
+from tests.conftest import acting, make_client
 
 TURN = f"{sys.executable} -c 'import sys; sys.stdout.buffer.write(bytes(b ^ 85 for b in sys.stdin.buffer.read()))'"
 """A filter that encrypts about as well as a toy does; what matters is that it is none of the plain bytes."""
@@ -240,6 +241,15 @@ def test_in_a_lockdown_uploads_wait(set_up, bucket):
     (task,) = waiting(ctx)
     with pytest.raises(Conflict):
         queue.run_here(ctx, task)
+    actions.snapshot(ctx.traced(), "in the lockdown")
+    assert waiting(ctx) == [task], "and none is put aside"
+    assert bucket.objects == {}
+
+
+def test_a_rehearsed_lockdown_lets_no_upload_out(set_up, bucket):
+    ada = acting(set_up(), "ada")
+    report = rehearsal.rehearse(ada)
+    assert [leak for leak in report["leaks"] if "backups" in leak["name"]] == []
     assert bucket.objects == {}
 
 

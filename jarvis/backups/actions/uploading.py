@@ -12,6 +12,7 @@ from jarvis.kernel.db import forbid_inside_write
 from jarvis.kernel.errors import Conflict, JarvisError, Misconfigured, Unavailable
 from jarvis.queue import actions as queue
 from jarvis.queue.store import Task
+from jarvis.system import store as system
 
 TASK = "jarvis.tasks.backups.upload"
 LONGEST_PROBLEM = 300
@@ -69,8 +70,13 @@ def _is_loopback(host: str) -> bool:
 
 
 def follow(ctx: Context, backup: Backup) -> None:
-    """Have a backup just made uploaded, in the transaction that notes it, where uploads are wanted."""
-    if is_wanted(ctx.settings):
+    """Have a backup just made uploaded, in the transaction that notes it, where uploads are wanted.
+
+    In a lockdown nothing leaves the host, and nothing is put aside for later: the next backup after it is uploaded.
+    """
+    with ctx.db.read() as tx:
+        is_locked = system.state(tx).lockdown
+    if is_wanted(ctx.settings) and not is_locked:
         queue.enqueue(ctx, TASK, {"backup_id": backup.id, "asked": False}, unique_key=f"upload:{backup.id}")
 
 
