@@ -24,7 +24,7 @@ LONGEST_SECONDS = 4 * 3600.0
 COPYING_NICE, PACKING_NICE = 5, 19
 """While it reads the database a log grows beside it, so that has to end soon; the rest has time."""
 PR_SET_PDEATHSIG = 1
-FAILED = 69
+FAILED, USAGE = 69, 64
 
 
 def make(source: Path, place: Path, newest: int) -> Made:
@@ -68,6 +68,9 @@ def _made(told: bytes) -> Made:
 
 def main(argv: list[str]) -> int:
     """The other process: `--make-backup PARENT SOURCE PLACE NEWEST`; answers in JSON, ends with whoever started it."""
+    if len(argv) != 5 or not argv[1].isdecimal() or not argv[4].isdecimal():
+        sys.stderr.write("jarvis: a server says this to itself; to make a backup: jarvis backup create\n")
+        return USAGE
     _, parent, source, place, newest = argv
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != int(parent):  # it was gone before we asked to hear of that

@@ -66,6 +66,14 @@ def workplace(folder: Path, database_bytes: int, kind: str = "work") -> Iterator
         os.close(fd)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed ones of every kind have left: a copy of the database must not lie about till the next."""
+    for kind in BUSY:
+        if any(folder.glob(f".{kind}-*")):
+            with contextlib.suppress(TryAgain), workplace(folder, 0, kind):
+                pass
+
+
 def _check_room(folder: Path, needed: int) -> None:
     if shutil.disk_usage(folder).free < needed:
         raise Unavailable(f"A backup needs {needed // 2**20} MB free in {folder}.")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jarvis.backups import actions, store
+from jarvis.backups import actions, packing, store
 from jarvis.backups.actions import uploading
 from jarvis.kernel.context import Context
 from jarvis.kernel.registry import TaskHandler, TaskRun
@@ -11,6 +11,7 @@ NEWEST = 20
 
 
 def _snapshot(ctx: Context, task: TaskRun) -> dict[str, Any]:
+    packing.sweep(actions.folder(ctx))
     actions.adopt(ctx)
     made = actions.snapshot(ctx, str(task.payload.get("reason", "asked for")))
     return {"backup_id": made.id, "bytes": made.bytes, "removed": actions.prune(ctx)}

@@ -62,6 +62,12 @@ def test_started_by_somebody_who_is_gone_it_does_nothing(settings, tmp_path):
     assert list(tmp_path.glob("copy.db*")) == []
 
 
+@pytest.mark.parametrize("words", [[], ["x", "a", "b", "1"], ["1", "a", "b", "x"], ["1", "a", "b", "1", "2"]])
+def test_typed_by_hand_it_says_what_to_type(words, capsys):
+    assert apart.main([launch.BACKUP, *words]) == 64
+    assert "jarvis backup create" in capsys.readouterr().err
+
+
 def test_it_ends_with_whoever_started_it(tmp_path):
     """Its parent is killed while it waits for a database that somebody else has locked: it must not stay."""
     source = tmp_path / "locked.db"

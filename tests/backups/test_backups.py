@@ -108,6 +108,15 @@ def test_what_a_killed_backup_left_is_cleared_away(ctx):
     assert files(ctx) == [made.name]
 
 
+def test_what_killed_drills_and_uploads_left_goes_with_the_next_backup_but_not_from_under_one_at_work(ctx):
+    place = actions.folder(ctx)
+    with packing.workplace(place, 1, "upload") as at_work:
+        (place / ".drill-dead").mkdir()
+        tasks._snapshot(ctx.traced(), TaskRun("", 1, {}, lambda: False, lambda said: None))
+        assert at_work.exists()
+        assert not (place / ".drill-dead").exists()
+
+
 def test_two_are_never_made_at_once(ctx):
     actions.folder(ctx).mkdir(parents=True)
     with (actions.folder(ctx) / ".lock").open("w") as held:

@@ -221,6 +221,20 @@ def test_a_token_revoked_since_the_backup_stays_revoked_and_the_others_live_on(c
     now.db.close()
 
 
+def test_who_was_disabled_since_does_not_come_back(ctx, settings, clock):
+    made = actions.snapshot(ctx.traced(), "asked for")
+    with ctx.db.write() as tx:
+        bob = users.get_by_name(tx, "bob")
+        users.set_disabled(tx, bob.id, True)
+    ctx.db.close()
+    restoring.restore(settings, clock, made.id)
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert users.get_by_name(tx, "bob").is_disabled
+        assert not users.get_by_name(tx, "alice").is_disabled
+    now.db.close()
+
+
 def test_a_token_that_was_rotated_since_still_ends_when_that_said(ctx, settings, clock, keys):
     token, _ = keys("a script")
     made = actions.snapshot(ctx.traced(), "asked for")

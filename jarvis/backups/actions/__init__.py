@@ -36,6 +36,7 @@ NEWEST_LINKS = 5000
 """Links of the event chain recomputed at each backup; a check by hand recomputes all."""
 MOST_KEPT = 5000
 PORTION = 200
+MOST_USERS = 100_000
 
 
 def folder(ctx: Context) -> Path:
@@ -194,6 +195,8 @@ class Present:
     last_event: int = 0
     tokens: Mapping[str, int | None] | None = None
     """The API tokens there are now and when each ends; None where that cannot be told."""
+    disabled: frozenset[str] = frozenset()
+    """Who may not sign in now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,24 +214,30 @@ def present(ctx: Context) -> Present:
     with ctx.db.read() as tx:
         state = lockdown.standing(ctx).state
         reason = (state.lockdown_reason or "no reason was given") if state.lockdown else ""
-        return Present(reason, events.head(tx)[0], users.token_ends(tx))
+        return Present(reason, events.head(tx)[0], users.token_ends(tx), _disabled(tx))
 
 
 def settle_restored(ctx: Context, source: str, now: Present) -> Settled:
     """End what a restored past must not go on with, and begin a new epoch of events. All, or nothing.
 
     Sessions, open approvals and unfinished tasks end. An API token lives on only where the present still knows it, so
-    that none comes back that was revoked meanwhile. A lockdown of the present stays.
+    that none comes back that was revoked meanwhile; who was disabled stays so. A lockdown of the present stays.
     """
     with ctx.db.write() as tx:
         events.begin_epoch(tx, now.last_event)
         if now.lockdown_reason:
             lockdown.lock(ctx, f"{now.lockdown_reason} (kept while a backup was restored)")
+        for user_id in now.disabled - _disabled(tx):
+            users.set_disabled(tx, user_id, True)
         ended = _end_sessions(tx), _end_tokens(tx, now.tokens or {})
         settled = Settled(*ended, _void_approvals(ctx, tx), _cancel_tasks(ctx, tx))
         tx.record("backup.restore", f"backup/{source}", {"source": source, **dataclasses.asdict(settled)})
     queue.take_back(ctx)  # those that ran when the backup was made end as cancelled
     return settled
+
+
+def _disabled(tx: Tx) -> frozenset[str]:
+    return frozenset(user.id for user in users.newest(tx, MOST_USERS) if user.is_disabled)
 
 
 def _end_tokens(tx: Tx, good: Mapping[str, int | None]) -> int:
