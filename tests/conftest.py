@@ -19,6 +19,7 @@ from jarvis.kernel.config import Settings
 from jarvis.kernel.context import Context
 from jarvis.kernel.registry import Registry
 from jarvis.users import actions, passwords, store
+from tests.built import archive  # noqa: F401 — a fixture
 from tests.chromium import chromium  # noqa: F401 — a fixture
 from tests.client import Client
 

@@ -14,6 +14,9 @@ from jarvis.kernel.envfile import read_trusted as read_trusted
 from jarvis.kernel.errors import Misconfigured
 from jarvis.kernel.secrets import Redactor
 
+CREDENTIAL = "credential"
+TOLD = ("environment", CREDENTIAL, "default")
+"""Sources that are no file of ours: whoever starts Jarvis says what is in them."""
 NUMBER = re.compile(r"-?\d{1,19}", re.ASCII)
 IN_HOME = re.compile(r"\$(?:JARVIS_HOME\b|\{JARVIS_HOME\})")
 Parser = Callable[[str], Any]
@@ -209,7 +212,7 @@ class Settings:
     exec_host_sandbox: str = _choice("auto", ("auto", "bwrap", "landlock", "none"), "host.exec sandbox.")
 
     sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Setting name → "default", "environment" or the path of the file it came from."""
+    """Setting name → "default", "environment", "credential" or the path of the file it came from."""
     warnings: tuple[str, ...] = ()
     """What was odd about the files, for the log and for doctor."""
     files: tuple[Path, ...] = ()
@@ -233,7 +236,7 @@ def specs() -> dict[str, Spec]:
 
 
 def load(environ: Mapping[str, str], beside: Path | None, cwd: Path) -> Settings:
-    """Read the settings: environment, then `beside`/.env, then $JARVIS_HOME/.env.
+    """Read the settings: environment, credentials of the service manager, `beside`/.env, $JARVIS_HOME/.env.
 
     `beside` is the directory of the archive or the root of the checkout; `cwd` is only what
     WORKSPACE and relative paths in the environment start from. `NAME=` empties a list and
@@ -241,6 +244,7 @@ def load(environ: Mapping[str, str], beside: Path | None, cwd: Path) -> Settings
     """
     reading = _Reading(specs(), cwd)
     reading.take(environ, "environment")
+    reading.take_credentials(environ.get(envfile.CREDENTIALS, ""))
     if beside is not None:
         reading.take_file(beside / ".env")
     home = _home(environ, reading)
@@ -267,6 +271,12 @@ class _Reading:
             if name in values:
                 self.found.setdefault(name, (values[name], source))
 
+    def take_credentials(self, folder: str) -> None:
+        """Secrets, and nothing else, from the directory systemd's LoadCredential= gives a service."""
+        if Path(folder).is_absolute():
+            wanted = [name for name, spec in self.known.items() if spec.is_secret]
+            self.take(envfile.credentials(Path(folder), wanted, self.warnings), CREDENTIAL)
+
     def take_file(self, path: Path, without: str = "") -> None:
         text = read_trusted(path, self.warnings)
         if text is None:
@@ -288,7 +298,7 @@ class _Reading:
 
     def base(self, source: str) -> Path:
         """Where a relative path starts: at the file that says it, never where a command happens to run."""
-        return self.cwd if source in ("environment", "default") else Path(source).parent
+        return self.cwd if source in TOLD else Path(source).parent
 
 
 def _home(environ: Mapping[str, str], reading: _Reading) -> Path:
@@ -339,7 +349,7 @@ def _parse(reading: _Reading, home: Path) -> tuple[dict[str, Any], list[str]]:
 def may_send(settings: Settings, secret_name: str, url_name: str) -> bool:
     """Whether a secret may be sent to a URL: only when the URL's source is trusted no less.
 
-    Environment (and built-in defaults) > $JARVIS_HOME/.env > .env beside the archive.
+    Environment and credentials (and built-in defaults) > $JARVIS_HOME/.env > .env beside the archive.
     """
     if not getattr(settings, secret_name.lower()):
         return True  # there is nothing to give away
@@ -364,7 +374,7 @@ def missing_settings(settings: Settings, provider: str) -> list[str]:
 
 def _trust(settings: Settings, name: str) -> int:
     source = settings.sources.get(name, "default")
-    if source in ("environment", "default"):
+    if source in TOLD:
         return 3
     return 2 if source == str(settings.jarvis_home / ".env") else 1
 

@@ -4,9 +4,14 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 LARGEST_FILE = 1_000_000
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Where a service finds its credentials: systemd.exec(5), LoadCredential=."""
+PREFIX = "jarvis_"
+"""What systemd puts before the file's name when LoadCredential=jarvis: names a directory."""
 
 
 def read_trusted(path: Path, warnings: list[str]) -> str | None:
@@ -48,6 +53,20 @@ def _distrust(status: os.stat_result) -> str:
     if status.st_size > LARGEST_FILE:
         return f"it is larger than {LARGEST_FILE:,} bytes"
     return ""
+
+
+def credentials(folder: Path, names: Iterable[str], warnings: list[str]) -> dict[str, str]:
+    """The values of those credentials that are there, each the whole text of a file nobody else could have written.
+
+    A setting's credential is named like it, or with the prefix that a whole directory of them gets.
+    """
+    found = {}
+    for name in names:
+        texts = (read_trusted(folder / file, warnings) for file in (name, PREFIX + name))
+        text = next((text for text in texts if text is not None), None)
+        if text is not None:
+            found[name] = text.removesuffix("\n")
+    return found
 
 
 def parse(path: Path, text: str, warnings: list[str]) -> dict[str, str]:

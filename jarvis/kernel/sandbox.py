@@ -23,6 +23,9 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc")
 """What programs need to start: readable, never writable."""
 HIDDEN_IN_ETC = ("shadow", "gshadow", "shadow-", "gshadow-", "ssh", "ssl/private", "sudoers", "sudoers.d", "jarvis")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+APART = ("--unshare-user-try", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--die-with-parent")
+"""Namespaces of its own. Not for its host name and control group: it may change neither, and a service that may make
+fewer kinds of namespaces is the better contained one."""
 OVERFLOW = 4
 """A program that writes so many times what is kept is ended: nobody will read it."""
 
@@ -109,7 +112,7 @@ def _works(kind: str) -> bool:
     program = shutil.which("bwrap")
     if program is None:
         return False
-    command = [program, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "/bin/true"]
+    command = [program, *APART, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"]
     try:
         return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
@@ -176,7 +179,7 @@ def _wrapped(argv: list[str], cage: Cage) -> list[str]:
     """The bubblewrap command around a program: a root of its own with only what the cage gives."""
     program = shutil.which("bwrap")
     assert program is not None
-    words = [program, "--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
+    words = [program, *APART, "--new-session", "--proc", "/proc", "--dev", "/dev"]
     words += ["--tmpfs", "/tmp", "--clearenv"]  # noqa: S108 — its own
     for top in map(Path, SYSTEM):
         is_link = top.is_symlink()

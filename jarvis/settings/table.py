@@ -18,7 +18,7 @@ class Row:
     name: str
     value: str
     source: str
-    """"default", "environment" or the path of a file."""
+    """"default", "environment", "credential" or the path of a file."""
     meaning: str
     default: str
     is_secret: bool

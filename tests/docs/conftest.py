@@ -6,31 +6,16 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.reading import ROOT, Step, missing
+from tests.docs.reading import Step, missing
 
 ADDRESS = "127.0.0.1:8000"
 PATIENCE_SECONDS = 30.0
-
-
-@pytest.fixture(scope="session")
-def archive() -> Iterator[Path]:
-    """jarvis.pyz for this interpreter, built as an operator builds it."""
-    folder = Path(tempfile.mkdtemp(prefix="jarvis-docs-"))
-    made = folder / "jarvis.pyz"
-    command = [sys.executable, "build_zipapp.py", "--target", "host", "--no-check", "-o", str(made)]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if built.returncode and "pip" in built.stderr and "CI" not in os.environ:
-        pytest.skip(f"the wheels are neither in build/wheels nor to be fetched: {built.stderr.strip()}")
-    assert built.returncode == 0, built.stderr
-    yield made
-    shutil.rmtree(folder)
 
 
 class Process:

@@ -46,9 +46,9 @@ def saved(page: Path) -> dict[str, str]:
     return {name: text for text, name in SAVED.findall(page.read_text("utf-8"))}
 
 
-def steps(page: Path) -> list[Step]:
+def steps(page: Path, kinds: tuple[str, ...] = ("console", "console server")) -> list[Step]:
     """Every command that the page says can be run, in order."""
-    shown = [fence for fence in fences(page) if fence.kind.startswith("console")]
+    shown = [fence for fence in fences(page) if fence.kind in kinds]
     return [step for fence in shown for step in _steps(fence.text, fence.kind == "console server")]
 
 

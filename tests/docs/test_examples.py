@@ -9,7 +9,8 @@ import pytest
 from docs import generate
 from tests.docs.reading import PAGES, fences, missing, name_of, saved, steps, without_fences
 
-KINDS = {"console", "console server", "text", "python", "sql"}
+KINDS = {"console", "console server", "console host", "text", "python", "sql"}
+"""What is typed on a host with systemd is tried in tests/deploy."""
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if steps(page)], ids=name_of)

@@ -12,7 +12,7 @@ from jarvis import cli
 from jarvis.kernel import config, errors
 from tests.docs.reading import FENCE, GENERATED, PAGES, ROOT, name_of, without_fences
 
-FOLDERS = ("jarvis", "tests", "docs", "templates", "static", "benchmarks", ".ci")
+FOLDERS = ("jarvis", "tests", "docs", "templates", "static", "benchmarks", "deploy", ".ci")
 SYSTEM = ("/dev/", "/proc/", "/tmp/", "/etc/", "/usr/", "/var/", "/opt/", "/srv/")
 FILE = re.compile(rf"(?<![\w/.<…$-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]+")
 SETTING = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
@@ -74,7 +74,8 @@ def test_settings_and_variables_named_are_read_somewhere(page):
 @cache
 def sources():
     here = ROOT / "tests" / "docs"
-    files = [*ROOT.glob("jarvis/**/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "Makefile"]
+    scripts = [path for path in ROOT.glob("deploy/*") if path.is_file()]
+    files = [*ROOT.glob("jarvis/**/*.py"), *ROOT.glob("tests/**/*.py"), *scripts, ROOT / "Makefile"]
     return "".join(path.read_text("utf-8") for path in files if path.parent != here)
 
 

@@ -218,3 +218,59 @@ class TestProduction:
 
     def test_every_reason_is_told_at_once(self, home: Path) -> None:
         assert len(self.reasons(home, BIND_HOST="0.0.0.0", GITHUB_PR_SUMMARY_ENABLED="1")) == 2
+
+
+def credentials(tmp_path: Path, **values: str) -> str:
+    """A directory as systemd makes it for LoadCredential=."""
+    folder = tmp_path / "credentials"
+    folder.mkdir(mode=0o700)
+    for name, value in values.items():
+        write(folder / name, value, 0o400)
+    return str(folder)
+
+
+def test_a_secret_comes_from_the_service_managers_credentials(home: Path, tmp_path: Path) -> None:
+    write(home / ".env", "GITHUB_TOKEN=from-the-file\nOPENAI_API_KEY=from-the-file\n")
+    folder = credentials(tmp_path, GITHUB_TOKEN="alone\n", jarvis_OPENAI_API_KEY="of-a-directory")
+    settings = load({"JARVIS_HOME": str(home), "CREDENTIALS_DIRECTORY": folder})
+    assert settings.github_token == "alone"
+    assert settings.openai_api_key == "of-a-directory"
+    assert settings.sources["GITHUB_TOKEN"] == "credential"
+    assert "alone" in settings.secrets(), "it is redacted as every other"
+
+
+def test_the_environment_goes_before_a_credential(home: Path, tmp_path: Path) -> None:
+    folder = credentials(tmp_path, GITHUB_TOKEN="credential")
+    environ = {"JARVIS_HOME": str(home), "CREDENTIALS_DIRECTORY": folder, "GITHUB_TOKEN": "environment"}
+    assert load(environ).github_token == "environment"
+
+
+def test_only_secrets_are_credentials(home: Path, tmp_path: Path) -> None:
+    folder = credentials(tmp_path, BIND_HOST="0.0.0.0", BIND_PORT="666", EXEC_HOST_SANDBOX="none")
+    settings = load({"JARVIS_HOME": str(home), "CREDENTIALS_DIRECTORY": folder})
+    assert (settings.bind_host, settings.bind_port, settings.exec_host_sandbox) == ("127.0.0.1", 8000, "auto")
+
+
+def test_a_credential_that_others_may_write_is_not_believed(home: Path, tmp_path: Path) -> None:
+    folder = credentials(tmp_path, GITHUB_TOKEN="planted")
+    (Path(folder) / "GITHUB_TOKEN").chmod(0o622)
+    settings = load({"JARVIS_HOME": str(home), "CREDENTIALS_DIRECTORY": folder})
+    assert settings.github_token == ""
+    assert "others may write" in settings.warnings[0]
+
+
+@pytest.mark.parametrize("place", ["", "credentials", "."])
+def test_a_credentials_directory_is_absolute_or_none(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    credentials(tmp_path, GITHUB_TOKEN="planted")
+    monkeypatch.chdir(tmp_path / ("credentials" if place == "." else ""))
+    settings = load({"JARVIS_HOME": str(home), "CREDENTIALS_DIRECTORY": place})
+    assert settings.github_token == ""
+
+
+def test_a_credential_is_not_sent_to_a_url_of_a_file(home: Path, tmp_path: Path) -> None:
+    write(home / ".env", "OPENAI_BASE_URL=http://elsewhere.example.org\n")
+    folder = credentials(tmp_path, OPENAI_API_KEY="key")
+    settings = load({"JARVIS_HOME": str(home), "CREDENTIALS_DIRECTORY": folder})
+    assert not config.may_send(settings, "OPENAI_API_KEY", "OPENAI_BASE_URL")
