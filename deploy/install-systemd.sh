@@ -298,6 +298,7 @@ write_units() {
 make_settings() {
     if [ ! -e "$ETC/jarvis.env" ]; then
         say "# Settings of Jarvis that only root can change, NAME=VALUE; they go before $JARVIS_HOME/.env.
+# A value with a backslash, such as commands with \\n between them, stands in single quotes.
 # Every one of them: sudo jarvis config show. After a change: sudo systemctl restart jarvis
 # Secrets belong into $ETC/credentials, a file each, named like the setting." >"$ETC/jarvis.env"
     fi

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -148,7 +149,7 @@ def test_the_command_runs_as_the_service_does_and_with_its_credentials(host, arc
     assert str(host.home) in ran.stdout
     assert "prod" in ran.stdout
     assert "ERROR" in ran.stdout
-    assert "a model  environment" in ran.stdout
+    assert re.search(r"^OPENAI_MODEL +a model +environment ", ran.stdout, re.M)
 
 
 def test_uninstalling_leaves_the_data(host, archive):
