@@ -1,6 +1,5 @@
 """Installing below a root of its own: what is written, whose it is, and that doing it again changes nothing."""
 
-import json
 import os
 import re
 import shutil
@@ -9,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.deploy.conftest import AS_USER, DEPLOY, RECORDER
+from tests.deploy.conftest import AS_USER, DEPLOY, RECORDER, Host
 
 
 def mode(path):
@@ -29,9 +28,17 @@ def test_the_scripts_are_clean_to_shellcheck():
     assert checked.returncode == 0, checked.stdout
 
 
-def test_everything_is_in_its_place_and_secrets_are_closed(host, archive):
-    ran = host.install(archive)
+@pytest.fixture(scope="module")
+def installed(archive, tmp_path_factory):
+    """A host on which it is installed and was never started."""
+    made = Host(tmp_path_factory.mktemp("installed"))
+    ran = made.install(archive)
     assert ran.code == 0, ran.err
+    return made
+
+
+def test_everything_is_in_its_place_and_secrets_are_closed(installed, archive):
+    host = installed
     assert host.archive.read_bytes() == archive.read_bytes()
     closed = [host.home, host.home / "app", host.etc / "credentials"]
     assert [mode(path) for path in closed] == [0o700] * 3
@@ -43,58 +50,48 @@ def test_everything_is_in_its_place_and_secrets_are_closed(host, archive):
     assert not host.calls("systemctl"), "a root of its own is not systemd's business"
 
 
-def test_the_unit_starts_the_installed_archive_isolated(host, archive):
-    host.install(archive)
+def test_the_unit_starts_the_installed_archive_isolated(installed):
+    host = installed
     found = lines(host.units / "jarvis.service.d/10-host.conf")
     start = next(line for line in reversed(found) if line.startswith("ExecStart="))
     assert start.endswith(f" -I -S {host.archive} serve")
     assert f"LoadCredential=jarvis:{host.etc}/credentials" in lines(host.units / "jarvis.service")
 
 
-def test_the_time_to_stop_follows_the_drain(host, archive):
-    host.install(archive)
-    settings = host.home / ".env"
-    drop_in = host.units / "jarvis.service.d/10-host.conf"
-    assert "TimeoutStopSec=50" in lines(drop_in)
-    settings.write_text(settings.read_text() + "RESTART_DRAIN_TIMEOUT_SECONDS=120\n")
-    host.install(archive)
-    assert "TimeoutStopSec=150" in lines(drop_in)
-
-
-def test_a_second_time_nothing_is_written_and_what_was_chosen_holds(host, archive, tmp_path):
-    host.install(archive, "--workdir", str(tmp_path))
-    (host.home / ".env").write_text("LOG_LEVEL=DEBUG\n")
-    before = {path: path.read_bytes() for path in host.root.rglob("*.conf")}
-    again = host.install(archive)
-    assert again.code == 0, again.err
-    assert "wrote" not in again.out
-    assert {path: path.read_bytes() for path in host.root.rglob("*.conf")} == before
-    assert (host.home / ".env").read_text() == "LOG_LEVEL=DEBUG\n"
-    assert len(list((host.home / "releases").iterdir())) == 1
-
-
-def test_a_workdir_is_opened_and_is_the_workspace(host, archive, tmp_path):
+def test_a_second_time_what_was_chosen_holds_and_the_rest_follows_the_settings(installed, archive, tmp_path):
+    host, drop_ins = installed, installed.units / "jarvis.service.d"
+    assert "TimeoutStopSec=50" in lines(drop_ins / "10-host.conf")
+    (host.home / ".env").write_text("RESTART_DRAIN_TIMEOUT_SECONDS=120\n")
     first, second = tmp_path / "one", tmp_path / "two"
     first.mkdir()
     second.mkdir()
     assert host.install(archive, "--workdir", str(first), "--workdir", str(second)).code == 0
-    found = lines(host.units / "jarvis.service.d/20-workdir.conf")
+    assert "TimeoutStopSec=150" in lines(drop_ins / "10-host.conf")
+    found = lines(drop_ins / "20-workdir.conf")
     assert [line for line in found if "=" in line] == [
         f"Environment=WORKSPACE={first}",
         f"ReadWritePaths={first}",
         f"ReadWritePaths={second}",
     ]
+    again = host.install(archive)
+    assert again.code == 0, again.err
+    assert "wrote" not in again.out
+    assert lines(drop_ins / "20-workdir.conf") == found
+    assert (host.home / ".env").read_text() == "RESTART_DRAIN_TIMEOUT_SECONDS=120\n"
+    assert len(list((host.home / "releases").iterdir())) == 1
 
 
 @pytest.mark.parametrize("workdir", ["/tmp/no such\nExecStartPre=/bin/evil", "/tmp/%n", "/nowhere/at/all"])
-def test_a_workdir_that_would_say_something_else_to_systemd_is_refused(host, archive, workdir):
-    ran = host.install(archive, "--workdir", workdir)
+def test_a_workdir_that_would_say_something_else_to_systemd_is_refused(installed, archive, workdir):
+    drop_in = installed.units / "jarvis.service.d/20-workdir.conf"
+    before = lines(drop_in) if drop_in.exists() else []
+    ran = installed.install(archive, "--workdir", workdir)
     assert ran.code == 64
-    assert not (host.units / "jarvis.service.d/20-workdir.conf").exists()
+    assert (lines(drop_in) if drop_in.exists() else []) == before
 
 
-def test_an_archive_that_does_not_run_here_changes_nothing(host, archive, tmp_path):
-    host.install(archive)
+def test_an_archive_that_does_not_run_here_changes_nothing(installed, archive, tmp_path):
+    host = installed
     cut = tmp_path / "cut.pyz"
     cut.write_bytes(archive.read_bytes()[:-50_000])
     ran = host.install(cut)
@@ -124,9 +121,9 @@ def test_the_service_user_is_made_once_and_everything_of_the_home_happens_as_tha
     assert "User=jarvis" in lines(host.units / "jarvis.service.d/10-host.conf")
 
 
-def test_a_configuration_that_others_may_write_is_not_sourced(host, archive, tmp_path):
-    host.install(archive)
+def test_a_configuration_that_others_may_write_is_not_sourced(host, tmp_path):
     conf = host.etc / "install.conf"
+    host.etc.mkdir(parents=True)
     conf.write_text(f"touch {tmp_path}/owned\n")
     conf.chmod(0o666)
     ran = host.run("healthcheck.sh")
@@ -134,8 +131,8 @@ def test_a_configuration_that_others_may_write_is_not_sourced(host, archive, tmp
     assert not (tmp_path / "owned").exists()
 
 
-def test_the_command_runs_as_the_service_does_and_with_its_credentials(host, archive):
-    host.install(archive)
+def test_the_command_runs_as_the_service_does_and_with_its_credentials(installed):
+    host = installed
     key = "sk-" + "a1B2" * 8
     (host.etc / "jarvis.env").write_text("# a remark\nLOG_LEVEL=ERROR\nOPENAI_MODEL='a model'\nlower=no\nBIND HOST=no")
     (host.etc / "credentials/OPENAI_API_KEY").write_text(key)
@@ -152,9 +149,9 @@ def test_the_command_runs_as_the_service_does_and_with_its_credentials(host, arc
     assert re.search(r"^OPENAI_MODEL +a model +environment ", ran.stdout, re.M)
 
 
-def test_uninstalling_leaves_the_data(host, archive):
-    host.install(archive)
-    before = (host.home / "app/jarvis.pyz").read_bytes()
+def test_uninstalling_leaves_the_data(installed):  # the last: the others share what goes here
+    host = installed
+    before = host.archive.read_bytes()
     ran = host.run("install-systemd.sh", "--root", host.root, "--start", "--uninstall")
     assert ran.code == 0, ran.err
     assert host.archive.read_bytes() == before
@@ -164,29 +161,3 @@ def test_uninstalling_leaves_the_data(host, archive):
     assert not list(host.units.glob("jarvis*"))
     assert not (host.root / "usr/local/bin/jarvis").exists()
     assert host.run("install-systemd.sh", "--root", host.root, "--uninstall").code == 0, "twice is as good"
-
-
-def test_an_upgrade_backs_up_keeps_the_old_one_and_is_ready(host, archive, other):
-    newer = other("pass")
-    first = host.install(archive, "--start")
-    assert first.code == 0, first.err
-    assert "ready: jarvis" in first.out
-    old = host.pid
-    ran = host.install(newer, "--start")
-    assert ran.code == 0, ran.err
-    assert host.pid != old
-    assert host.archive.read_bytes() == newer.read_bytes()
-    assert len(list((host.home / "releases").glob("*.pyz"))) == 2
-    reasons = [backup["reason"] for backup in json.loads(host.jarvis("backup", "list", "--json"))]
-    assert any(reason.startswith("before 0.") for reason in reasons)
-    assert host.run("healthcheck.sh").code == 0
-
-
-def test_an_upgrade_that_hangs_is_taken_back(host, archive, other):
-    host.install(archive, "--start")
-    hanging = other("if 'serve' in sys.argv: import time; time.sleep(600)")
-    ran = host.install(hanging, "--start", env={"READY_SECONDS": "1"})
-    assert ran.code == 1, ran.err
-    assert "what ran before runs again" in ran.err
-    assert host.archive.read_bytes() == archive.read_bytes()
-    assert host.run("healthcheck.sh").code == 0

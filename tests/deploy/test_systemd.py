@@ -105,7 +105,7 @@ def fault(machine: Machine, step: Step) -> str:
 def test_the_pages_can_be_followed_on_a_host(machine, other):
     newer = other("pass")
     shutil.copy(newer, machine.root / "srv/given/newer.pyz")
-    pages = [ROOT / "docs" / f"{name}.md" for name in ("runbook", "deploy-operations")]
+    pages = [ROOT / "docs" / f"{name}.md" for name in ("deploy-operations", "runbook")]
     shown = [step for page in pages for step in steps(page, ("console host",))]
     assert len(shown) > 12
     leaving = [step for step in shown if "--uninstall" in step.command]
