@@ -145,7 +145,7 @@ def maintenance(machine: Machine) -> None:
     wait_until(lambda: status(machine)["runs"] and status(machine)["runs"][0]["finished_at"], "it runs")
     run = status(machine)["runs"][0]
     said = machine.run(f"sudo jarvis maintenance show {run['id']}")[1]
-    assert [command["state"] for command in run["commands"]] == ["ok"] * len(commands), said
+    assert [command["state"] for command in run["commands"]] == ["passed"] * len(commands), said
     assert "CREDENTIALS=\n" in said, "the variable is the server's alone"
 
 
