@@ -105,6 +105,7 @@ FEATURE_PARTS = (
     "jarvis.maintenance.tools",
     "jarvis.github.pull_tasks",
     "jarvis.backups.report",
+    "jarvis.github.tasks",
     "jarvis.backups.tasks",
     "jarvis.drill",
 )

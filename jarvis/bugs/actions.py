@@ -19,6 +19,11 @@ def wanted(ctx: Context, query: Mapping[str, Any]) -> Filter:
     return Filter(**chosen, query=str(query.get("q") or ""), reporter_id=mine)
 
 
+def is_sync_on(ctx: Context) -> bool:
+    """Whether bugs can go to GitHub at all."""
+    return ctx.settings.github_issue_sync_enabled and bool(ctx.settings.github_issue_sync_repo)
+
+
 def read(ctx: Context, bug_id: str) -> Bug:
     """A bug of one's own; any for an admin."""
     with ctx.db.read() as tx:
@@ -60,8 +65,7 @@ def file(
         )
         about = {"bug_id": bug.id, "kind": kind, "title": bug.title, "sync_to_github": sync_to_github}
         tx.record("bug.created", f"bug/{bug.id}", about, thread_id=thread_id)
-        is_on = ctx.settings.github_issue_sync_enabled and ctx.settings.github_issue_sync_repo
-        if sync_to_github and not is_on:
+        if sync_to_github and not is_sync_on(ctx):
             store.set_sync_error(tx, bug.id, SYNC_IS_OFF)
         return store.get(tx, bug.id)
 
@@ -85,6 +89,29 @@ def change(ctx: Context, bug_id: str, **values: str | None) -> Bug:
         about = {"bug_id": bug_id, "title": bug.title, "changed": changed, "was": was}
         tx.record("bug.updated", f"bug/{bug_id}", about, thread_id=bug.thread_id)
         return after
+
+
+def ask_sync(ctx: Context, bug_id: str) -> Bug:
+    """Make a GitHub issue of a bug, or try again where that failed. Raises Conflict while sync is off."""
+    with ctx.db.write() as tx:
+        bug = read(ctx, bug_id)
+        if not is_sync_on(ctx):
+            raise Conflict(SYNC_IS_OFF)
+        store.want_sync(tx, bug_id)
+        tx.record("bug.sync_asked", f"bug/{bug_id}", {"bug_id": bug_id, "title": bug.title}, thread_id=bug.thread_id)
+        return store.get(tx, bug_id)
+
+
+def set_synced(ctx: Context, bug_id: str, number: int | None, url: str | None) -> None:
+    """Note that a bug and its issue are in step, or with None that it has none any more."""
+    with ctx.db.write() as tx:
+        store.set_synced(tx, bug_id, number, url)
+
+
+def set_sync_failed(ctx: Context, bug_id: str, why: str) -> None:
+    """Note why a bug and GitHub are not in step."""
+    with ctx.db.write() as tx:
+        store.set_sync_error(tx, bug_id, ctx.db.redact(why)[:1000])
 
 
 def delete(ctx: Context, bug_id: str) -> None:

@@ -36,6 +36,10 @@ def _bug_routes(table: Routes) -> None:
     def change(request: Request) -> Reply:
         return as_json(actions.change(request.ctx, request.path["id"], **request.body).as_json())
 
+    @table.post(f"{BUGS}/{{id}}/sync", Access.USER, "Make a GitHub issue of it, or try again.", answers={202: "Bug"})
+    def sync(request: Request) -> Reply:
+        return as_json(actions.ask_sync(request.ctx, request.path["id"]).as_json(), 202)
+
     @table.delete(f"{BUGS}/{{id}}", Access.USER, "Remove a bug for good.", answers={204: "It is gone."})
     def delete(request: Request) -> Reply:
         actions.delete(request.ctx, request.path["id"])

@@ -6,6 +6,7 @@ Usage:
   jarvis bug add TITLE [--description TEXT] [--priority P] [--assignee NAME] [--sync]
   jarvis bug set ID [--title TITLE] [--description TEXT] [--status STATUS] [--priority P] [--assignee NAME]
   jarvis bug close ID
+  jarvis bug sync ID
   jarvis feature add TITLE [--description TEXT] [--priority P] [--assignee NAME] [--sync]
   jarvis feature list [--status STATUS] [--priority P] [--limit N] [--search WORDS]
 
@@ -19,6 +20,8 @@ Options:
   --description TEXT  what happens, and what should
   --assignee NAME     who is on it; "" for nobody
   --sync              make a GitHub issue of it
+
+`sync` makes a GitHub issue of a bug, or tries again where that failed; a running server does it.
 
 Every command also takes --json and --as USER.
 """
@@ -88,8 +91,9 @@ def _lines(bug: Bug) -> list[str]:
         ending = f"exit {evidence.get('exit_code')} after {evidence.get('seconds', 0):.1f} s"
         lines.append(f"  {evidence.get('command')}{commit}: {ending}")
         lines += [f"    {line}" for line in evidence.get("lines", [])]
-    if bug.github_issue_url or bug.github_sync_error:
-        lines.append(f"  GitHub: {bug.github_issue_url or bug.github_sync_error}")
+    if bug.github_issue_number or bug.github_sync_error:
+        where = bug.github_issue_url or (f"#{bug.github_issue_number}" if bug.github_issue_number else "")
+        lines.append(f"  GitHub: {'; '.join(said for said in (where, bug.github_sync_error) if said)}")
     return [*lines, *(["", *bug.description.splitlines()] if bug.description else [])]
 
 
@@ -117,4 +121,9 @@ def _close(ctx: Context, args: Arguments, console: Console) -> None:
     console.answer(bug.as_json(), f"{bug.id} is closed. If it fails again it reopens with its count.")
 
 
-COMMANDS = {"list": _list, "show": _show, "add": _add, "set": _set, "close": _close}
+def _sync(ctx: Context, args: Arguments, console: Console) -> None:
+    bug = actions.ask_sync(ctx, args["ID"])
+    console.answer(bug.as_json(), f"{bug.id} goes to GitHub as soon as a server gets to it: jarvis bug show {bug.id}")
+
+
+COMMANDS = {"list": _list, "show": _show, "add": _add, "set": _set, "close": _close, "sync": _sync}

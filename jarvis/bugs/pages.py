@@ -30,6 +30,7 @@ DONE = {
     "changed": "Changed.",
     "closed": "Closed. If it fails again it reopens with its count.",
     "reopened": "Open again.",
+    "sync": "It goes to GitHub as soon as the server gets to it.",
 }
 QUERY = {
     "cut": Field(kind="string", choices=("", *CUTS)),
@@ -84,6 +85,7 @@ class BugsPage:
     form: Form
     done: str
     problem: str = ""
+    is_sync_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def _look_routes(table: Routes) -> None:
         shown = _list(request)
         first = shown.bugs[0] if shown.bugs else None
         done = DONE.get(request.query.get("done", ""), "")
-        return request.page("bugs/index.html", BugsPage(shown, first, False, False, EMPTY, done))
+        is_on = actions.is_sync_on(request.ctx)
+        return request.page("bugs/index.html", BugsPage(shown, first, False, False, EMPTY, done, is_sync_on=is_on))
 
     @table.get(f"{BUGS}/{{id}}", Access.USER, "One bug beside the list.", query={**LIST_QUERY, **QUERY})
     def show(request: Request) -> Reply:
@@ -163,6 +166,11 @@ def _change_routes(table: Routes) -> None:
         actions.change(request.ctx, request.path["id"], status="open")
         return _back(request, "reopened")
 
+    @table.post(f"{one}/sync", Access.USER, "Make a GitHub issue of it, or try again.", query=QUERY, again=show_problem)
+    def sync(request: Request) -> Reply:
+        actions.ask_sync(request.ctx, request.path["id"])
+        return _back(request, "sync")
+
 
 def _back(request: Request, done: str) -> Reply:
     asked = _asked(request) | {"done": done}
@@ -170,9 +178,7 @@ def _back(request: Request, done: str) -> Reply:
 
 
 def _new_page(request: Request, form: Form, status: int = 200) -> Reply:
-    settings = request.ctx.settings
-    is_on = settings.github_issue_sync_enabled and bool(settings.github_issue_sync_repo)
-    return request.page("bugs/new.html", NewBugPage(form, is_on), status)
+    return request.page("bugs/new.html", NewBugPage(form, actions.is_sync_on(request.ctx)), status)
 
 
 def _bug_page(
@@ -182,7 +188,8 @@ def _bug_page(
     shown = _list(request, near=bug)
     editing = is_editing or request.query.get("edit", False)
     done = DONE.get(request.query.get("done", ""), "")
-    return request.page("bugs/index.html", BugsPage(shown, bug, True, editing, form, done, problem), status)
+    page = BugsPage(shown, bug, True, editing, form, done, problem, actions.is_sync_on(request.ctx))
+    return request.page("bugs/index.html", page, status)
 
 
 def _asked(request: Request) -> dict[str, str]:

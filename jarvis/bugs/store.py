@@ -141,6 +141,10 @@ def get(tx: Tx, bug_id: str) -> Bug:
     return bug
 
 
+def find(tx: Tx, bug_id: str) -> Bug | None:
+    return tx.one(Bug, f"SELECT {COLUMNS} FROM bugs WHERE id = :id", id=bug_id)
+
+
 def find_by_fingerprint(tx: Tx, fingerprint: str) -> Bug | None:
     return tx.one(Bug, f"SELECT {COLUMNS} FROM bugs WHERE fingerprint = :fingerprint", fingerprint=fingerprint)
 
@@ -315,6 +319,28 @@ def delete(tx: Tx, bug: Bug) -> None:
 
 def set_sync_error(tx: Tx, bug_id: str, error: str | None) -> None:
     tx.run("UPDATE bugs SET github_sync_error = :error WHERE id = :id", error=error, id=bug_id)
+
+
+def set_synced(tx: Tx, bug_id: str, number: int | None, url: str | None) -> None:
+    """It has this issue and both are in step; None where it has none any more."""
+    tx.run(
+        "UPDATE bugs SET github_issue_number = :number, github_issue_url = :url, github_sync_error = NULL,"
+        " github_synced_at = CASE WHEN :number IS NULL THEN NULL ELSE :now END WHERE id = :id",
+        id=bug_id,
+        number=number,
+        url=url,
+        now=tx.now,
+    )
+
+
+def want_sync(tx: Tx, bug_id: str) -> None:
+    tx.run("UPDATE bugs SET is_sync_wanted = 1, github_sync_error = NULL WHERE id = :id", id=bug_id)
+
+
+def sync_failing(tx: Tx, limit: int) -> list[Bug]:
+    """Bugs that are not in step with GitHub, newest first."""
+    sql = f"SELECT {COLUMNS} FROM bugs WHERE github_sync_error IS NOT NULL ORDER BY seq DESC LIMIT :limit"
+    return tx.all(Bug, sql, limit=limit)
 
 
 def search(tx: Tx, reporter_id: str | None, query: str, limit: int) -> list[tuple[Bug, float]]:

@@ -21,7 +21,8 @@ def _get(ctx: Context, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _create(ctx: Context, arguments: dict[str, Any]) -> dict[str, Any]:
-    given = {name: arguments[name] for name in ("kind", "priority", "assignee") if name in arguments}
+    names = ("kind", "priority", "assignee", "sync_to_github")
+    given = {name: arguments[name] for name in names if name in arguments}
     return actions.file(ctx, arguments["title"], arguments.get("description", ""), **given).as_json()
 
 
@@ -38,7 +39,7 @@ TOOLS = (
     Tool(
         "bugs.create",
         "File a bug or ask for a feature.",
-        {n: fields.CREATE[n] for n in ("title", "description", "kind", "priority", "assignee")},
+        {n: fields.CREATE[n] for n in ("title", "description", "kind", "priority", "assignee", "sync_to_github")},
         "write",
         _create,
     ),

@@ -74,6 +74,13 @@ def _update_apply(values: Values) -> str:
     return "“{title}” is on trial" if values.get("ok") else "“{title}” was not applied: {detail}"
 
 
+def _sync(values: Values) -> str:
+    if values.get("direction") == "in":
+        return "{actor} changed {what} of {title} on GitHub, issue {issue}"
+    word = {"created": "made", "found": "found again"}.get(str(values.get("what")))
+    return f"issue {{issue}} was {word} for {{title}}" if word else "{what} of {title} went to GitHub, issue {issue}"
+
+
 def _delivery(values: Values) -> str:
     said = "GitHub delivered {name} of {repo}" if values.get("repo") else "GitHub delivered {name}"
     return said + (", ignored: {reason}" if values.get("outcome") == "ignored" else ", {outcome}")
@@ -145,9 +152,12 @@ TABLE: Mapping[str, Sentence] = {
     "maintenance.run.end": _exec_end,
     "bug.created": "a bug was filed: {title}",
     "bug.recurred": "{title} happened again",
+    "bug.sync_asked": "{actor} sent {title} to GitHub",
     "github.delivery": _delivery,
     "github.summary": _summary,
     "github.answer": _answer,
+    "github.sync": _sync,
+    "github.sync_failed": "{title} is not in step with GitHub: {error}",
     "lockdown.triggered": "locked down: {reason}",
     "lockdown.rehearsed": "{actor} rehearsed a lockdown: {tried} tried, {leaks} got through",
     "lockdown.cleared": "{actor} cleared the lockdown",

@@ -34,10 +34,14 @@ LOOPBACK = ("localhost", "::1")
 
 
 class GitHubRetry(TryAgain):
-    """It may work later; `seconds` says when to try again. A task that raises it is tried again then."""
+    """It may work later; `seconds` says when to try again. A task that raises it is tried again then.
 
-    def __init__(self, seconds: int, why: str) -> None:
+    `is_undone` says that what was asked for was certainly not done: it was not sent, or turned away at a limit.
+    """
+
+    def __init__(self, seconds: int, why: str, *, is_undone: bool = False) -> None:
         super().__init__(f"GitHub: {why}", retry_after_seconds=max(1, seconds))
+        self.is_undone = is_undone
         self.seconds = max(1, seconds)
         self.why = why
 
@@ -133,7 +137,7 @@ class Client:
             )
         seconds = rates.seconds_closed(self._ctx)
         if seconds:
-            raise GitHubRetry(seconds, f"its limit is reached; asked again in {seconds} s")
+            raise GitHubRetry(seconds, f"its limit is reached; asked again in {seconds} s", is_undone=True)
 
     def _send(self, method: str, url: str, body: Json) -> Answer:
         outbound = self._ctx.registry.outbound
@@ -188,7 +192,7 @@ class Client:
         seconds = self._seconds_to_wait(answer, said)
         if answer.status in (403, 429) and seconds:
             rates.remember(self._ctx, answer.headers, seconds)
-            raise GitHubRetry(seconds, f"{what}: its limit is reached ({said or answer.status})")
+            raise GitHubRetry(seconds, f"{what}: its limit is reached ({said or answer.status})", is_undone=True)
         rates.remember(self._ctx, answer.headers)
         if answer.status >= 500 or answer.status in (408, 425):
             raise GitHubRetry(seconds or FAULT_SECONDS, f"{what}: it answered {answer.status}")

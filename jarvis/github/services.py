@@ -1,8 +1,8 @@
-"""What the server does about GitHub by itself: take up what was delivered during a lockdown."""
+"""What the server does about GitHub by itself: follow bugs, and take up what was delivered during a lockdown."""
 
 from dataclasses import dataclass, field
 
-from jarvis.github.actions import deliveries
+from jarvis.github.actions import deliveries, following
 from jarvis.kernel.context import Context
 from jarvis.kernel.service import Loop
 from jarvis.kernel.wake import Ear
@@ -24,7 +24,8 @@ class Follower:
     def step(self) -> bool:
         """Do what there is; whether there may be more at once."""
         self.ear.seen = self.ctx.db.wake.count
-        return deliveries.take_up(self.ctx)
+        is_more = deliveries.take_up(self.ctx)
+        return following.follow(self.ctx) or is_more
 
 
 def loops(ctx: Context) -> list[Loop]:
