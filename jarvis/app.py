@@ -62,6 +62,7 @@ FEATURE_ROUTES = (
     "jarvis.maintenance.api",
     "jarvis.maintenance.pages",
     "jarvis.github.api",
+    "jarvis.github.pages",
     "jarvis.backups.api",
     "jarvis.backups.pages",
     "jarvis.queue.api",

@@ -76,7 +76,7 @@ def test_what_nobody_sent_to_github_stays_here(as_user, settled, repo, fake):
 
 
 @pytest.mark.parametrize("face", ["api", "feature api", "page", "slash", "tool", "cli"])
-def test_every_face_can_send_a_bug_there(ctx, as_user, settled, repo, client, face, settings, capsys, monkeypatch):
+def test_every_face_can_send_a_bug_there(ctx, as_user, settled, repo, client, face):
     alice = as_user("alice").traced()
     if face == "api":
         made = client.bearer("alice").post("/api/v1/bugs", json={"title": "Tides", "sync_to_github": True})
@@ -85,9 +85,8 @@ def test_every_face_can_send_a_bug_there(ctx, as_user, settled, repo, client, fa
         made = client.bearer("alice").post("/api/v1/feature-requests", json={"title": "Tides", "sync_to_github": True})
         assert made.status == 201
     elif face == "page":
-        browser = client.as_("alice")
-        form = next(form for form in browser.forms("/admin/bugs/new") if "sync_to_github" in form.names)
-        assert browser.post("/admin/bugs", form={**form.values, "title": "Tides", "sync_to_github": "1"}).status == 303
+        filed = client.as_("alice").submit("/admin/bugs/new", "/admin/bugs", title="Tides", sync_to_github="1")
+        assert filed.status == 303
     elif face == "slash":
         thread = chat.open_thread(alice, "x")
         chat.post(alice, thread.id, "/bug --github Tides :: of the bay")
@@ -437,9 +436,8 @@ def test_the_retry_is_on_the_page_and_for_owners_only(as_user, client, settled, 
     page = client.as_("alice").get(f"/admin/bugs/{bug.id}", headers={"Accept": "text/html"})
     assert "Retry GitHub" in page.text and "Not synced" in page.text
     repo.has_issues = True
-    browser = client.as_("alice")
-    form = next(form for form in browser.forms(f"/admin/bugs/{bug.id}") if form.action.endswith("/sync"))
-    assert browser.post(form.action, form=form.values).status == 303
+    at = f"/admin/bugs/{bug.id}"
+    assert client.as_("alice").submit(at, f"{at}/sync").status == 303
     assert client.bearer("charlie").post(f"/api/v1/bugs/{bug.id}/sync").status == 404
     settled()
     assert read(bug.id).github_issue_number == 1

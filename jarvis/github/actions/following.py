@@ -28,7 +28,7 @@ def follow(ctx: Context) -> bool:
         if store.seen_seq(tx) != seen or system.state(tx).lockdown:
             return True
         store.set_seen_seq(tx, upto)
-        for bug in issues.wants_sync(ctx, list(last)) if issues.is_on(ctx) else ():
+        for bug in issues.wants_sync(tx, last) if issues.is_on(ctx) else ():
             event = last[bug.id]
             acting = ctx.joined(event.trace_id, event.span_id)
             key = f"github.sync:{bug.id}:{event.seq}"

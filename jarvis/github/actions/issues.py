@@ -1,6 +1,6 @@
 """Keep bugs and issues in step: what was changed on one side goes to the other, once, and never comes back as news."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from jarvis.github.store.issues import Link
 from jarvis.github.wording import Shown
 from jarvis.kernel.clock import SECOND, rfc3339
 from jarvis.kernel.context import Context
+from jarvis.kernel.db import Tx
 from jarvis.kernel.errors import NotFound
 
 SETTLE_SECONDS = 20
@@ -192,7 +193,8 @@ def unlink(ctx: Context, bug_id: str, why: str) -> None:
         store.delete(tx, bug_id)
         bugs.set_synced(ctx, bug_id, None, None)
         bugs.set_sync_failed(ctx, bug_id, why)
-        tx.record("github.sync_failed", f"bug/{bug_id}", {"bug_id": bug_id, "error": why, "final": True})
+        about = {"bug_id": bug_id, "title": bug.title, "error": why, "final": True}
+        tx.record("github.sync_failed", f"bug/{bug_id}", about)
 
 
 def note_trouble(ctx: Context, bug_id: str, why: str, *, is_final: bool) -> None:
@@ -215,13 +217,10 @@ def _tell(ctx: Context, bug: Bug, way: str, what: str, number: int) -> None:
         tx.record("github.sync", f"bug/{bug.id}", about)
 
 
-def wants_sync(ctx: Context, bug_ids: list[str]) -> Iterator[Bug]:
+def wants_sync(tx: Tx, bug_ids: Iterable[str]) -> list[Bug]:
     """Those of some bugs that have an issue, or are to have one."""
-    with ctx.db.read() as tx:
-        for bug_id in bug_ids:
-            bug = bug_store.find(tx, bug_id)
-            if bug is not None and (bug.is_sync_wanted or store.find(tx, bug_id) is not None):
-                yield bug
+    found = [bug for bug_id in bug_ids if (bug := bug_store.find(tx, bug_id)) is not None]
+    return [bug for bug in found if bug.is_sync_wanted or store.find(tx, bug.id) is not None]
 
 
 def require_bug(bug_id: Any) -> str:
