@@ -126,9 +126,7 @@ def test_a_ping_that_cannot_come_back_says_why(ctx, client, port, as_user):
     browser = client.as_("ada")
     answer = browser.post("/admin/github/ping", form={"csrf_token": csrf(browser)}, SERVER_PORT=nobody)
     assert answer.status == 503 and "did not arrive" in answer.text
-    other = make_client(composition.build_application(changed(ctx, github_webhook_secret="another one")), ctx).as_(
-        "ada"
-    )
+    other = client_of(changed(ctx, github_webhook_secret="another one")).as_("ada")
     answer = other.post("/admin/github/ping", form={"csrf_token": csrf(other)}, SERVER_PORT=port)
     assert answer.status == 409 and "answered with 401" in answer.text
     bare = client_of(changed(ctx, github_webhook_secret="")).as_("ada")
