@@ -35,7 +35,6 @@ COMMANDS = {
     "maintenance": ("jarvis.maintenance.cli", "run the maintenance commands, see how they went"),
     "backup": ("jarvis.backups.cli", "copies of the database: create, list, verify, upload, drill"),
     "github": ("jarvis.github.cli", "what is missing in the set-up with GitHub, and what it delivered"),
-    "backup": ("jarvis.backups.cli", "copies of the database: create, list, verify"),
     "restore": ("jarvis.restore", "put a backup in the place of the database"),
     "evidence": ("jarvis.evidence.cli", "what was measured of this release: soak, report"),
     "task": ("jarvis.queue.cli", "durable tasks: list, run, retry, cancel"),

@@ -3,8 +3,6 @@
 Beside the archive stand `.previous` (the old one whole), `.next` (the new one until its rename), `.trial`
 (the marker), `.starts` (starts of the new one that did not end cleanly)
 and `.boots` (the same, as boot-guard.sh counts).
-(the marker), `.starts` (starts of the new one that did not end cleanly) and `.boots` (the same, as
-boot-guard.sh counts).
 """
 
 # ruff: noqa: PTH104, PTH108, PTH116, PTH120

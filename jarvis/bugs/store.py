@@ -339,7 +339,8 @@ def want_sync(tx: Tx, bug_id: str) -> None:
 
 def sync_failing(tx: Tx, limit: int) -> list[Bug]:
     """Bugs that are not in step with GitHub, newest first."""
-    sql = f"SELECT {COLUMNS} FROM bugs WHERE github_sync_error IS NOT NULL ORDER BY seq DESC LIMIT :limit"
+    where = "is_sync_wanted = 1 AND github_sync_error IS NOT NULL"
+    sql = f"SELECT {COLUMNS} FROM bugs WHERE {where} ORDER BY seq DESC LIMIT :limit"
     return tx.all(Bug, sql, limit=limit)
 
 

@@ -20,4 +20,4 @@ CREATE TABLE github_state (
 ) STRICT;
 INSERT INTO github_state SELECT 1, coalesce(max(seq), 0) FROM events;
 
-CREATE INDEX bugs_by_sync_error ON bugs (seq) WHERE github_sync_error IS NOT NULL;
+CREATE INDEX bugs_by_sync_error ON bugs (is_sync_wanted, seq) WHERE github_sync_error IS NOT NULL;
