@@ -311,11 +311,23 @@ def backing_up() -> Iterator[Figure]:
             yield Figure(name, str(busy), f"no backup: {quiet}", f"{ratio:.2f}", "≤ 100 ms")
 
 
+def github() -> Iterator[Figure]:
+    from benchmarks import github as measured
+    from tests.github.fake import running
+
+    with running() as fake, yardstick("hello") as hello:
+        fake.remaining = 10**6
+        fake.repo(measured.REPO)
+        with jarvis(**measured.settings(fake.url)) as server:
+            yield from measured.webhooks(Figure, server, hello)
+    yield from measured.syncing(Figure)
+
+
 def main() -> None:
     (ROOT / "build").mkdir(exist_ok=True)
     wanted = sys.argv[1:]
     figures = []
-    for part in (start_up, ready, serving, fan_out, tasks, scheduling, assistant, backing_up):
+    for part in (start_up, ready, serving, fan_out, tasks, scheduling, assistant, backing_up, github):
         if not wanted or part.__name__ in wanted:
             for figure in part():
                 print(f"{figure.name}: {figure.ours} {figure.yardstick} ratio {figure.ratio}", file=sys.stderr)

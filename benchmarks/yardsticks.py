@@ -11,7 +11,7 @@ def hello() -> None:
     import bottle
 
     app = bottle.Bottle()
-    app.route("/", "GET", lambda: "hello")
+    app.route("/", ["GET", "POST"], lambda: "hello")
     _serve(app)
 
 

@@ -42,7 +42,6 @@ TASKS = (
         _take,
         "Takes over what was changed in a GitHub issue.",
         max_attempts=20,
-        concurrency=1,
         gave_up=_gave_up,
     ),
 )

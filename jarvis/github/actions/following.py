@@ -11,6 +11,8 @@ from jarvis.system import store as system
 
 TYPES = ("bug.created", "bug.updated", "bug.recurred", "bug.sync_asked")
 AT_ONCE = 200
+FROM_GITHUB = "github:"
+"""Who did it, when it came from there: no news for GitHub."""
 
 
 def follow(ctx: Context) -> bool:
@@ -23,7 +25,8 @@ def follow(ctx: Context) -> bool:
     upto = found[-1].seq if len(found) == AT_ONCE else newest
     if not found and 0 < upto - seen < AT_ONCE:
         return False  # nothing to remember yet: another commit would only wake everybody
-    last = {event.subject.removeprefix("bug/"): event for event in found}
+    ours = [event for event in found if not event.actor.startswith(FROM_GITHUB)]
+    last = {event.subject.removeprefix("bug/"): event for event in ours}
     with ctx.db.write() as tx:
         if store.seen_seq(tx) != seen or system.state(tx).lockdown:
             return True

@@ -22,7 +22,7 @@ SETTLE_SECONDS = 20
 """So long after a request whose answer was lost, GitHub's lists may not show yet what it made."""
 OLD_SECONDS = 3600
 """A bug filed before may have an issue we no longer know of: a backup was restored."""
-SKEW_SECONDS = 3600
+SKEW_SECONDS = 7 * 86_400
 MOST_LOOKED_THROUGH = 5000
 GONE = "The issue {number} is gone from {repo}. Retry makes a new one."
 
@@ -48,10 +48,13 @@ def sync(ctx: Context, bug_id: str) -> dict[str, Any]:
 
 def _create(ctx: Context, bug: Bug, link: Link | None) -> dict[str, Any]:
     client, repo = Client(ctx), link.repo if link else ctx.settings.github_issue_sync_repo.lower()
-    if link is not None or ctx.clock() - bug.created_at > OLD_SECONDS * SECOND:
-        found = _find_marked(ctx, client, repo, bug)
-        if found is not None:
-            return _adopt(ctx, bug, repo, found)
+    found = None
+    if link is not None:
+        found = _find_lost(client, repo, bug)
+    elif ctx.clock() - bug.created_at > OLD_SECONDS * SECOND:
+        found = _find_forgotten(client, repo, bug)
+    if found is not None:
+        return _adopt(ctx, bug, repo, found)
     if link is not None:
         age = (ctx.clock() - link.sent_at) // SECOND
         if 0 <= age < SETTLE_SECONDS:
@@ -72,13 +75,23 @@ def _create(ctx: Context, bug: Bug, link: Link | None) -> dict[str, Any]:
     return _again(ctx, bug.id, {"created": payload.number(issue, "number")})
 
 
-def _find_marked(ctx: Context, client: Client, repo: str, bug: Bug) -> Any:
-    """The oldest issue with the bug's mark, or None."""
+def _find_lost(client: Client, repo: str, bug: Bug) -> Any:
+    """The issue that a request of ours made whose answer was lost; among the newest, whatever our clock says."""
+    listed = client.pages(f"/repos/{repo}/issues", state="all", sort="created", cap=MOST_LOOKED_THROUGH)
+    return next((issue for issue in listed if _is_of(issue, bug)), None)
+
+
+def _find_forgotten(client: Client, repo: str, bug: Bug) -> Any:
+    """The issue that we no longer know of: the oldest with the bug's mark, as somebody may have copied that."""
     since = rfc3339(bug.created_at - SKEW_SECONDS * SECOND)
     listed = client.pages(f"/repos/{repo}/issues", state="all", since=since, sort="created", cap=MOST_LOOKED_THROUGH)
-    marked = [issue for issue in listed if wording.bug_marked(issue) == bug.id and payload.number(issue, "number")]
-    issues = [issue for issue in marked if not payload.inside(issue, "pull_request")]
-    return min(issues, key=lambda issue: payload.number(issue, "number"), default=None)
+    marked = [issue for issue in listed if _is_of(issue, bug)]
+    return min(marked, key=lambda issue: payload.number(issue, "number"), default=None)
+
+
+def _is_of(issue: Any, bug: Bug) -> bool:
+    is_issue = payload.number(issue, "number") and not payload.inside(issue, "pull_request")
+    return bool(is_issue) and wording.bug_marked(issue) == bug.id
 
 
 def _adopt(ctx: Context, bug: Bug, repo: str, issue: Any) -> dict[str, Any]:
