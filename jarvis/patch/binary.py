@@ -12,6 +12,7 @@ LEADS = {byte: n + 1 for n, byte in enumerate(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef
 BEGIN = b"GIT binary patch\n"
 KIND = re.compile(rb"(literal|delta) [ \t]*(\d{0,15})")
 SHORTEST_LINE = 7
+SHORTEST_DELTA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ def apply_delta(source: bytes, delta: bytes, limits: Limits, number: int) -> byt
         raise PatchRefused("this delta ends too early", number) from None
     if target_size > limits.file_bytes:
         raise PatchRefused(f"a file of {target_size} bytes is more than is taken", number, why=Why.LIMIT)
-    if source_size != len(source) or len(delta) < 4:
+    if len(delta) < SHORTEST_DELTA:
+        raise PatchRefused("this delta ends too early", number)
+    if source_size != len(source):
         raise PatchRefused("this delta is for another file", number, why=Why.MISMATCH)
     target = bytearray()
     try:

@@ -45,6 +45,8 @@ def _part_problem(part: str) -> str:
 
 def folded(part: str) -> str:
     """A name as a file system that minds neither case nor form compares it."""
+    if part.isascii():
+        return part.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", part).translate(IGNORED_BY_HFS).casefold())
 
 

@@ -179,7 +179,8 @@ class _Run:
         if section.new_id == NO_OBJECT:
             return b""
         if section.binary is None:
-            raise section.refused("the binary data is missing: use `git diff --binary`")
+            # git would take it from its own store, where it has it; the verdict is to depend on tree and patch alone
+            raise section.refused("the binary data is missing", Why.INCOMPLETE)
         data = section.binary.data
         if section.binary.is_delta:
             data = binary.apply_delta(before, data, self.limits, section.binary.line)
@@ -202,7 +203,8 @@ class _Run:
     def _build(self) -> Applied:
         """First everything is removed, then everything written, as git does it: the last one written stays."""
         pairs = list(zip(self.sections, self.results, strict=True))
-        changes: dict[bytes, Entry | None] = {s.old_name: None for s, _ in pairs if s.old_name is not None}
+        gone = (s.old_name for s in self.sections if s.old_name is not None and not s.is_copy)
+        changes: dict[bytes, Entry | None] = dict.fromkeys(gone)
         blobs: dict[bytes, ShaFile] = {}
         for section, result in pairs:
             if not section.is_delete:

@@ -60,12 +60,10 @@ class GitHeader:
 
     def take(self, line: bytes, number: int) -> bool:
         """Heed one header line; False when the header has ended before it. Raises PatchRefused."""
-        for keyword, heed in KEYWORDS:
-            if line.startswith(keyword):
-                heed(self, line[len(keyword) :], number)
-                break
-        else:
+        match = KEYWORD.match(line)
+        if match is None:
             return False
+        HEEDED[match[0]](self, line[match.end() :], number)
         s = self.section
         if sum((bool(s.is_delete), bool(s.is_new), s.is_rename, s.is_copy)) > 1:
             raise PatchRefused("a file is new, deleted, renamed or copied, not two of these", number)
@@ -159,6 +157,8 @@ KEYWORDS: tuple[tuple[bytes, Heed], ...] = (
     (b"dissimilarity index ", GitHeader._nothing),
     (b"index ", GitHeader._index),
 )
+HEEDED = dict(KEYWORDS)
+KEYWORD = re.compile(b"|".join(re.escape(keyword) for keyword, _ in KEYWORDS))
 
 
 def mode(text: bytes, number: int) -> int:

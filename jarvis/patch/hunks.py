@@ -43,8 +43,8 @@ def is_header(line: bytes) -> bool:
     return line.endswith(b"\n") and HEADER.match(line) is not None
 
 
-def parse(lines: list[bytes], at: int, left: int) -> Counted:
-    """The hunk whose header is lines[at]; `left` is how many bytes there are from there. Raises PatchRefused."""
+def parse(lines: list[bytes], at: int, starts: list[int]) -> Counted:
+    """The hunk whose header is lines[at]; `starts` says where each line begins. Raises PatchRefused."""
     header = HEADER.match(lines[at]) if lines[at].endswith(b"\n") else None
     if header is None:
         raise PatchRefused("the header of this hunk is damaged", at + 1)
@@ -54,8 +54,7 @@ def parse(lines: list[bytes], at: int, left: int) -> Counted:
         raise PatchRefused("the header of this hunk counts beyond any file", at + 1)
     body, trailing, added, removed = _count(lines, at + 1, old_lines, new_lines, at)
     end = at + 1 + body
-    left -= sum(map(len, lines[at:end]))
-    if left > MARK_BYTES and lines[end].startswith(MARK):
+    if starts[-1] - starts[end] > MARK_BYTES and lines[end].startswith(MARK):
         end += 1
     before, after = _sides(lines[at + 1 : end])
     hunk = Hunk(at + 1, old_start, new_start, before, after, trailing, added, removed)
@@ -65,21 +64,21 @@ def parse(lines: list[bytes], at: int, left: int) -> Counted:
 def _count(lines: list[bytes], at: int, old: int, new: int, header: int) -> tuple[int, int, int, int]:
     """How many lines belong to the hunk, how many of them are context at its end, + and -."""
     first, trailing, added, removed = at, 0, 0, 0
+    count = len(lines)
     while old or new:
-        line = lines[at] if at < len(lines) else b""
-        if not line.endswith(b"\n"):
+        if old < 0 or new < 0:
+            raise PatchRefused(f"the hunk has other lines than line {header + 1} counts", at)
+        if at >= count or (at + 1 == count and not lines[at].endswith(b"\n")):
             raise PatchRefused(f"the patch ends inside the hunk of line {header + 1}", at + 1)
-        kind = line[:1]
-        if kind in (b" ", b"\n"):
+        kind = lines[at][:1]
+        if kind == b" " or kind == b"\n":
             old, new, trailing = old - 1, new - 1, trailing + 1
         elif kind == b"-":
             old, removed, trailing = old - 1, removed + 1, 0
         elif kind == b"+":
             new, added, trailing = new - 1, added + 1, 0
-        elif not (kind == b"\\" and line.startswith(MARK) and len(line) >= MARK_BYTES):
+        elif not (lines[at].startswith(MARK) and len(lines[at]) >= MARK_BYTES):
             raise PatchRefused(f"this line belongs to no hunk, but line {header + 1} counts it", at + 1)
-        if old < 0 or new < 0:
-            raise PatchRefused(f"the hunk has other lines than line {header + 1} counts", at + 1)
         at += 1
     if not added and not removed:
         raise PatchRefused("this hunk changes nothing", header + 1)
@@ -91,18 +90,25 @@ def _sides(body: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     before: list[bytes] = []
     after: list[bytes] = []
     for number, line in enumerate(body):
-        kind = line[:1]
+        kind, text = line[:1], line[1:]
         if kind == b"\\":
+            if number and body[number - 1][:1] != b"\\":
+                _unfinish(body[number - 1][:1], before, after)
             continue
-        is_marked = number + 1 < len(body) and body[number + 1].startswith(b"\\")
         if kind == b"\n":
-            if is_marked:
-                continue
-            text = b"\n"
-        else:
-            text = line[1:-1] if is_marked else line[1:]
+            text = line
         if kind != b"+":
             before.append(text)
         if kind != b"-":
             after.append(text)
     return before, after
+
+
+def _unfinish(kind: bytes, before: list[bytes], after: list[bytes]) -> None:
+    """Take the newline from the line that was put in last; of an empty context line nothing is left."""
+    for side in (before, after):
+        if (side is before and kind == b"+") or (side is after and kind == b"-"):
+            continue
+        last = side.pop()
+        if kind != b"\n":
+            side.append(last[:-1])

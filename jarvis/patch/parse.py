@@ -58,7 +58,7 @@ class _Reader:
             count += 1
             if count > self.limits.files:
                 raise PatchRefused(f"more than {self.limits.files} files in one patch", section.line, why=Why.LIMIT)
-            at = skipped_from = self._body(section, body)
+            at = skipped_from = self._body(section, body, is_first=count == 1)
             yield section
         self._require_no_diff(skipped_from, len(self.lines), is_first=count == 0)
 
@@ -98,15 +98,21 @@ class _Reader:
             if guessed is not None:
                 self.level, self.is_level_known = guessed, True
 
-    def _body(self, section: Section, at: int) -> int:
+    def _body(self, section: Section, at: int, *, is_first: bool) -> int:
         """Read what follows a header into the section; the line after it."""
         end = self._hunks(section, at)
         if end > at:
             return end
         line = self.lines[at] if at < len(self.lines) else b""
         if line == binary.BEGIN:
-            section.binary, end = binary.parse(self.lines, at + 1, self.limits, self.budget)
             section.is_binary = True
+            try:
+                section.binary, end = binary.parse(self.lines, at + 1, self.limits, self.budget)
+            except PatchRefused as refused:
+                if is_first or refused.why is not Why.MALFORMED:
+                    raise
+                # git would drop this file and all that follow, and apply those before it
+                raise section.refused(refused.reason, Why.DROPPED, refused.line) from None
             return end
         if DIFFERS.fullmatch(line):
             section.is_binary = True
@@ -118,7 +124,7 @@ class _Reader:
     def _hunks(self, section: Section, at: int) -> int:
         old_lines = new_lines = 0
         while self._left(at) > 4 and self.lines[at].startswith(b"@@ -"):
-            counted = hunks.parse(self.lines, at, self._left(at))
+            counted = hunks.parse(self.lines, at, self.starts)
             if (section.is_new and counted.old_lines) or (section.is_delete and counted.new_lines):
                 raise section.refused(_depends(section), line=at + 1)
             section.hunks.append(counted.hunk)

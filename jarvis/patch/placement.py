@@ -121,10 +121,10 @@ class Image:
 
 def _is_odd(before: list[bytes]) -> bool:
     """Whether an unfinished line stands before the last, or the last may be mistaken for another."""
-    rest = before[:-1]
-    if any(not line.endswith(b"\n") for line in rest):
-        return True
-    return bool(rest) and not before[-1].endswith(b"\n") and any(_extends(line, before[-1]) for line in rest)
+    unfinished = len(before) - b"".join(before).count(b"\n")  # no line holds more than one
+    if unfinished == 0:
+        return False
+    return unfinished > 1 or before[-1].endswith(b"\n") or any(_extends(line, before[-1]) for line in before[:-1])
 
 
 def _extends(line: bytes, start: bytes) -> bool:

@@ -15,6 +15,8 @@ class Why(StrEnum):
     """Something that looks like a diff would be passed over in silence."""
     CONFLICT = "conflict"
     """A check would pass it and the apply itself would not: a file where a folder stands."""
+    INCOMPLETE = "incomplete"
+    """Only whoever has the result already could make it of this."""
     DANGER = "danger"
     """Refused whatever git says."""
     LIMIT = "limit"
@@ -26,6 +28,7 @@ ADVICE = {
     Why.MISMATCH: "make the patch again from the recorded baseline",
     Why.DROPPED: "make the patch again, or remove what is no part of it",
     Why.CONFLICT: "delete or move what stands there in the same patch",
+    Why.INCOMPLETE: "make the patch again with `git diff --binary`",
     Why.DANGER: "leave this out of the patch",
     Why.LIMIT: "send it in smaller patches",
 }
