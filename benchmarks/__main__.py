@@ -279,6 +279,12 @@ def tasks() -> Iterator[Figure]:
         yield from queue.figures(Figure)
 
 
+def patches() -> Iterator[Figure]:
+    from benchmarks import patch
+
+    yield from patch.figures()
+
+
 def scheduling() -> Iterator[Figure]:
     from benchmarks import schedules
 
@@ -327,7 +333,7 @@ def main() -> None:
     (ROOT / "build").mkdir(exist_ok=True)
     wanted = sys.argv[1:]
     figures = []
-    for part in (start_up, ready, serving, fan_out, tasks, scheduling, assistant, backing_up, github):
+    for part in (start_up, ready, serving, fan_out, tasks, patches, scheduling, assistant, backing_up, github):
         if not wanted or part.__name__ in wanted:
             for figure in part():
                 print(f"{figure.name}: {figure.ours} {figure.yardstick} ratio {figure.ratio}", file=sys.stderr)
