@@ -20,6 +20,8 @@ from jarvis.kernel.clock import system_clock
 from jarvis.kernel.db import forbid_inside_write
 from jarvis.kernel.errors import JarvisError, Unavailable
 
+KEPT = ("HOME", "XDG_CACHE_HOME", "JARVIS_CACHE_DIR", "TMPDIR", "LANG")
+"""Where an archive may keep its native library, on hosts that load none from memory."""
 LONGEST_SECONDS = 4 * 3600.0
 COPYING_NICE, PACKING_NICE = 5, 19
 """While it reads the database a log grows beside it, so that has to end soon; the rest has time."""
@@ -48,7 +50,8 @@ def make(source: Path, place: Path, newest: int) -> Made:
 def command() -> tuple[list[str], dict[str, str], tuple[int, ...]]:
     """The words that start the other process, all of its environment, and the descriptors it is given."""
     held = launch.archive()
-    environ = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    environ = {"PATH": os.defpath, **kept, "PYTHONDONTWRITEBYTECODE": "1"}
     if held is not None:
         return [*launch.command(), launch.BACKUP], environ | {launch.PATH_MARK: held.path}, (held.fd,)
     root = str(Path(__file__).resolve().parents[2])

@@ -33,6 +33,10 @@ BUSY = {
 SPARE_BYTES = 64 << 20
 
 
+class Busy(TryAgain):
+    """Another process or thread is at the same kind of work."""
+
+
 @contextlib.contextmanager
 def workplace(folder: Path, database_bytes: int, kind: str = "work") -> Iterator[Path]:
     """A private directory beside the backups, gone afterwards; one of a kind at a time, whatever the process.
@@ -53,7 +57,7 @@ def workplace(folder: Path, database_bytes: int, kind: str = "work") -> Iterator
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TryAgain(BUSY[kind]) from None
+            raise Busy(BUSY[kind]) from None
         for left in folder.glob(f".{kind}-*"):
             shutil.rmtree(left, ignore_errors=True)
         _check_room(folder, 2 * database_bytes + SPARE_BYTES)

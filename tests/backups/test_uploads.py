@@ -212,6 +212,7 @@ def test_two_uploads_never_run_at_once_and_a_backup_is_made_meanwhile(set_up):
         with pytest.raises(TryAgain, match="being uploaded"):
             uploading.upload(ctx, made.id)
         actions.snapshot(ctx.traced(), "meanwhile")
+    assert kept(ctx, made).upload_problem is None, "whoever is at it will say how it went"
 
 
 def test_a_secret_is_not_sent_to_an_endpoint_from_a_less_trusted_file(set_up, settings):

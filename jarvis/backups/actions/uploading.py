@@ -106,6 +106,8 @@ def upload(ctx: Context, backup_id: str) -> Backup:
         if why:
             raise Misconfigured(why)
         key, size = _send(ctx, backup)
+    except packing.Busy:
+        raise  # whoever is at it will say how it went
     except OSError as error:
         raise _noted(ctx, backup, Unavailable(f"The backup cannot be read: {error.strerror}.")) from error
     except JarvisError as error:
