@@ -12,13 +12,14 @@ from jarvis.kernel import log, migrate
 from jarvis.kernel.clock import Clock
 from jarvis.kernel.config import Settings
 from jarvis.kernel.context import Context
-from jarvis.kernel.db import Database, Who
+from jarvis.kernel.db import Database, Tx, Who
 from jarvis.kernel.errors import Misconfigured, Unavailable
 from jarvis.kernel.ids import Ids
 from jarvis.kernel.registry import Registry
 from jarvis.kernel.secrets import Redactor
 from jarvis.kernel.wake import Wake
 from jarvis.policy import store as policy
+from jarvis.selfupdate import store as updates
 from jarvis.system import store as system
 from jarvis.users import store as users
 from jarvis.web.identity import Caller
@@ -65,6 +66,8 @@ FEATURE_ROUTES = (
     "jarvis.github.pages",
     "jarvis.backups.api",
     "jarvis.backups.pages",
+    "jarvis.selfupdate.api",
+    "jarvis.selfupdate.pages",
     "jarvis.queue.api",
     "jarvis.queue.pages",
     "jarvis.overview.pages",
@@ -109,6 +112,8 @@ FEATURE_PARTS = (
     "jarvis.github.tasks",
     "jarvis.backups.tasks",
     "jarvis.drill",
+    "jarvis.selfupdate.tasks",
+    "jarvis.selfupdate.tools",
 )
 """Modules with any of the constants below, which the registry takes up."""
 CONSTANTS = ("TASKS", "TOOLS", "SLASH", "CHECKS", "STATUS", "REFUSED", "MODELS")
@@ -369,13 +374,18 @@ def build(ctx: Context, *, is_live: bool) -> Served:
     return Served(application, live, readiness, vitals, parts.metrics, [*live.loops(), readying])
 
 
+def _needing(tx: Tx) -> dict[str, int]:
+    """What waits for an admin, by the page it waits on."""
+    return {"/admin/approvals": policy.pending(tx), "/admin/selfupdate": updates.waiting(tx)}
+
+
 def strip_state(ctx: Context) -> "StripState":
     """What the strip says: locked down, restarting, or ready."""
     from jarvis.web.shell import StripState
 
     with ctx.db.read() as tx:
         state = system.state(tx)
-        waiting = {"/admin/approvals": policy.pending(tx)} if ctx.is_admin else {}
+        waiting = _needing(tx) if ctx.is_admin else {}
     if state.lockdown:
         why, by = state.lockdown_reason or "", state.lockdown_by or ""
         return StripState("danger", "Locked down", why, state.lockdown_at, by, waiting=waiting)

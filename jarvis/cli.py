@@ -38,6 +38,7 @@ COMMANDS = {
     "restore": ("jarvis.restore", "put a backup in the place of the database"),
     "evidence": ("jarvis.evidence.cli", "what was measured of this release: soak, report"),
     "task": ("jarvis.queue.cli", "durable tasks: list, run, retry, cancel"),
+    "selfupdate": ("jarvis.selfupdate.cli", "change Jarvis itself: propose, prove, approve, apply, take back"),
     "restart": ("jarvis.restart.cli", "restart the server without losing anything"),
     "permission": ("jarvis.policy.cli", "what may be done, and by whom"),
     "approval": ("jarvis.policy.cli", "calls that wait for a person: list, show, approve, deny"),

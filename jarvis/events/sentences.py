@@ -184,7 +184,7 @@ TABLE: Mapping[str, Sentence] = {
     "self_update.verified": "“{title}” is applied and proven",
     "self_update.rollback": "“{title}” was taken back: {detail}",
     "self_update.rejected": "“{title}” was rejected: {detail}",
-    "self_update.void": "the approval of “{title}” is void: {detail}",
+    "self_update.void": "“{title}” is not approved any more: {detail}",
     "backup.snapshot": "a backup was made",
     "backup.restore": "{actor} restored the backup {source}",
     "backup.verified": "a backup was checked",

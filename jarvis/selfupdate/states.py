@@ -13,7 +13,7 @@ LEGAL: Mapping[str, frozenset[str]] = {
     TESTED: frozenset((APPROVED, REJECTED)),
     APPROVED: frozenset((APPLIED, APPLY_FAILED, TESTED, REJECTED)),  # back to tested when the approval is void
     APPLIED: frozenset((VERIFIED, ROLLED_BACK)),
-    APPLY_FAILED: frozenset((TESTED, REJECTED)),  # nothing was changed: it may be approved again
+    APPLY_FAILED: frozenset((APPROVED, REJECTED)),  # nothing was changed: it may be approved again
     VERIFIED: frozenset((ROLLED_BACK,)),
     REJECTED: frozenset(),
     ROLLED_BACK: frozenset(),
@@ -53,6 +53,9 @@ EVENTS: Mapping[str, str] = {
     REJECTED: "self_update.rejected",
 }
 """The event that tells of reaching a state."""
+
+VOID = "self_update.void"
+"""The event of an approval that does not count any more: back to tested."""
 
 FAILURES = frozenset((TEST_FAILED, APPLY_FAILED, ROLLED_BACK, REJECTED))
 OVER = frozenset((VERIFIED, REJECTED, ROLLED_BACK))

@@ -167,6 +167,11 @@ def in_state(tx: Tx, state: str, limit: int, before: int = LAST) -> list[Update]
     return tx.all(Update, sql, state=state, before=before, limit=limit)
 
 
+def waiting(tx: Tx) -> int:
+    """How many wait for a person to approve them."""
+    return tx.one(int, "SELECT count(*) FROM updates WHERE state = 'tested'") or 0
+
+
 def insert(
     tx: Tx, update_id: str, *, rationale: str, evidence: dict[str, Any], patch: bytes, sha256: str, user_id: str | None
 ) -> Update:

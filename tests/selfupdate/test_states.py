@@ -15,11 +15,6 @@ EVIDENCE = {"failure": "f", "prediction": "p", "falsifier": "x", "files": ["a.py
 
 
 @pytest.fixture
-def ada(as_user):
-    return as_user("ada").traced()
-
-
-@pytest.fixture
 def update(ada):
     with ada.db.write() as tx:
         made = store.insert(

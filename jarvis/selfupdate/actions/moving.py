@@ -11,13 +11,18 @@ from jarvis.selfupdate.store import Update
 LONGEST_DETAIL = 2000
 
 
+def task_key(update: Update) -> str:
+    """The unique key of whatever task works on an update: one at a time."""
+    return f"selfupdate/{update.id}"
+
+
 def require(step: str, update: Update) -> None:
     """Raise Conflict, naming the step that is next, when this one is out of order."""
     if not states.may(step, update.state):
         raise Conflict(states.refusal(step, update.state))
 
 
-def move(ctx: Context, tx: Tx, update: Update, after: str, detail: str, **about: Any) -> Update:
+def move(ctx: Context, tx: Tx, update: Update, after: str, detail: str, *, event: str = "", **about: Any) -> Update:
     """Go on to a state in the caller's write, with its event; `about` is added to the event's data.
 
     Raises Conflict when somebody else moved it meanwhile. Call `artefacts.write` once the write is committed.
@@ -28,14 +33,14 @@ def move(ctx: Context, tx: Tx, update: Update, after: str, detail: str, **about:
     if not store.move(tx, update.id, update.state, after, told):
         now = store.get(tx, update.id)
         raise Conflict(f"The update is {now.state.replace('_', ' ')} by now: somebody else was quicker.")
-    tell(tx, update, after, told, **about)
+    tell(tx, update, after, told, event=event, **about)
     return store.get(tx, update.id)
 
 
-def tell(tx: Tx, update: Update, state: str, detail: str, **about: Any) -> None:
-    """Record the event of a state that was reached."""
+def tell(tx: Tx, update: Update, state: str, detail: str, *, event: str = "", **about: Any) -> None:
+    """Record that a state was reached, as its own event or the one named."""
     data = {"update_id": update.id, "title": update.title, "state": state, "ok": state not in states.FAILURES}
-    tx.record(states.EVENTS[state], f"update/{update.id}", {**data, "detail": detail, **about})
+    tx.record(event or states.EVENTS[state], f"update/{update.id}", {**data, "detail": detail, **about})
 
 
 def close(ctx: Context, update: Update, after: str, detail: str, *, error: str | None = None) -> Update:

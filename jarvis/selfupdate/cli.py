@@ -1,0 +1,126 @@
+"""Change Jarvis itself: propose a patch, prove it, approve it.
+
+Usage:
+  jarvis selfupdate propose FILE --rationale TEXT --evidence FILE
+  jarvis selfupdate approve ID [--code CODE]
+  jarvis selfupdate reject ID [REASON...]
+  jarvis selfupdate list [--limit N]
+  jarvis selfupdate show ID
+
+Options:
+  --rationale TEXT  what it changes and why; the first line is its title
+  --evidence FILE   JSON with failure, prediction, falsifier, files and tests
+  --code CODE       the unlock code, which a protected patch needs to be approved
+  --limit N         how many to show [default: 20]
+
+FILE is a unified diff, - for standard input. ID is the upd_ id or the trace id. A step out of order exits 65 and names
+the next one.
+
+Every command also takes --json and --as USER.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from jarvis.kernel.clock import rfc3339
+from jarvis.kernel.console import Arguments, Console, Start
+from jarvis.kernel.context import Context
+from jarvis.kernel.errors import Malformed, NotFound, Usage, invalid
+from jarvis.selfupdate import store
+from jarvis.selfupdate.actions import approving, moving, proposing
+from jarvis.selfupdate.store import Move, Update
+
+EXCERPT = 400
+
+
+def run(start: Start, args: Arguments, console: Console) -> int:
+    """Carry out one `selfupdate` command; returns its exit code."""
+    ctx = start.context(registry=True).traced()
+    ctx.require_admin()
+    for name, command in COMMANDS.items():
+        if args[name]:
+            return command(ctx, args, console)
+    return 64
+
+
+def _propose(ctx: Context, args: Arguments, console: Console) -> int:
+    patch, evidence = _read(args["FILE"]), _json(_read(args["--evidence"]))
+    made = proposing.propose(ctx, patch, args["--rationale"], evidence)
+    console.answer(made.as_json(), f"Proposed: {made.id}\n  next: jarvis selfupdate validate {made.id}")
+    return 0
+
+
+def _read(name: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise NotFound(f"{name} cannot be read: {error.strerror}.") from None
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise Malformed(f"{name} is not UTF-8.") from None
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Malformed(f"The evidence is not JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise invalid("evidence", "must be an object")
+    return found
+
+
+def _approve(ctx: Context, args: Arguments, console: Console) -> int:
+    update = approving.approve(ctx, args["ID"], args["--code"] or "")
+    until = rfc3339(update.expires_at or 0)
+    told = f"Approved until {until}, for exactly these bytes.\n  next: jarvis selfupdate apply {update.id}"
+    console.answer(update.as_json(), told)
+    return 0
+
+
+def _reject(ctx: Context, args: Arguments, console: Console) -> int:
+    update = moving.reject(ctx, args["ID"], " ".join(args["REASON"]))
+    console.answer(update.as_json(), f"Rejected: {update.id}")
+    return 0
+
+
+def _list(ctx: Context, args: Arguments, console: Console) -> int:
+    if not args["--limit"].isdecimal() or not 1 <= int(args["--limit"]) <= 200:
+        raise Usage("--limit takes a whole number from 1 to 200.")
+    with ctx.db.read() as tx:
+        found = store.newest(tx, int(args["--limit"]))
+    rows = [(u.id, u.state, u.next_step or "–", rfc3339(u.changed_at), u.title) for u in found]
+    text = console.table(rows, ("update", "state", "next", "changed", "title"), "Nothing has been proposed yet.")
+    console.answer([u.as_json() for u in found], text)
+    return 0
+
+
+def _show(ctx: Context, args: Arguments, console: Console) -> int:
+    with ctx.db.read() as tx:
+        update = store.get(tx, args["ID"])
+        history = store.moves(tx, update.id)
+    shown = {**update.as_json(), "history": [move.as_json() for move in history]}
+    console.answer(shown, "\n".join(_lines(update, history)))
+    return 0
+
+
+def _lines(update: Update, history: list[Move]) -> list[str]:
+    lines = [update.title, f"  {update.id}, trace {update.trace_id}, {update.state}"]
+    lines += [f"  {rfc3339(m.at)}  {m.state}  by {m.by}{f': {m.detail}' if m.detail else ''}" for m in history]
+    checks = sorted(update.checks_of().items(), key=lambda item: item[1].get("order", 0))
+    lines += [f"  {'ok  ' if check['ok'] else 'FAIL'}  {name}: {check['detail'][:EXCERPT]}" for name, check in checks]
+    lines += [f"  protected: {why}" for why in update.why_protected()]
+    lines += [f"  error: {update.error}"] if update.error else []
+    return lines + ([f"  next: jarvis selfupdate {update.next_step} {update.id}"] if update.next_step else [])
+
+
+COMMANDS = {
+    "propose": _propose,
+    "approve": _approve,
+    "reject": _reject,
+    "list": _list,
+    "show": _show,
+}
