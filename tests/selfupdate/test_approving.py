@@ -117,7 +117,8 @@ def test_an_ordinary_patch_is_ordinary_with_its_new_test_but_not_without_an_old_
     added = {**change, "path": "tests/doctor/test_disk.py", "kind": "added", "removed_lines": 0}
     assert protected.why([change, added]) == []
     assert protected.why([{**added, "kind": "deleted", "removed_lines": 9}])
-    assert protected.why([{**change, "flags": ["a new executable"]}]) == ["a new executable (jarvis/doctor/examine.py)"]
+    found = protected.why([{**change, "flags": ["new executable", "database"]}])
+    assert found == ["a file becomes executable (jarvis/doctor/examine.py)"]
 
 
 def test_the_page_takes_the_approval_and_asks_for_the_code_where_it_needs_one(ada, client, proposed):
