@@ -9,7 +9,8 @@ Out of its reach is only what is no descendant: work handed to another daemon (s
 cron, a container engine), and what runs as another user, where the kernel refuses the signal.
 
 In: a line of JSON with argv, cwd, timeout and grace; for what is caged also rlimits (name → number), landlock (read,
-write, ports), memory (bytes of all processes together) and processes. Out: a line with the leader's pid and start,
+write, ports), memory (bytes of all processes together), processes, and listener (a descriptor of ours that becomes its
+third). Out: a line with the leader's pid and start,
 and at the end a line with exit, signal, reason, killed and left. The program writes to our standard error.
 """
 
@@ -124,7 +125,9 @@ def _start(spec: "dict[str, Any]", fence: str) -> int:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.dup2(2, 1)
-        os.closerange(3, 256)
+        if "listener" in spec:
+            os.dup2(spec["listener"], 3)
+        os.closerange(4 if "listener" in spec else 3, 256)
         os.chdir(spec["cwd"])
         if fence:
             with open(f"{fence}/cgroup.procs", "w") as file:

@@ -96,6 +96,8 @@ class Program:
     """Called now and then while it runs."""
     limits: Mapping[str, Any] | None = None
     """What the keeper is told beside: rlimits, landlock, memory, processes."""
+    listener: int | None = None
+    """A descriptor that the program finds as its third: a socket that is open already."""
     _budget_from: float = 0.0
     _budget: int = 0
 
@@ -119,12 +121,15 @@ class Program:
             cwd="/",
             env=dict(self.environment),
             start_new_session=True,
+            pass_fds=() if self.listener is None else (self.listener,),
         )
 
     def _tell_keeper(self, keeper: subprocess.Popen[bytes]) -> None:
         assert keeper.stdin is not None
         told = {"argv": self.argv, "cwd": str(self.workdir), "timeout": self.timeout_seconds, "grace": GRACE_SECONDS}
         told |= self.limits or {}
+        if self.listener is not None:
+            told["listener"] = self.listener
         keeper.stdin.write(json.dumps(told).encode() + b"\n")
         keeper.stdin.flush()
 

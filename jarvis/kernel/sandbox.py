@@ -126,8 +126,12 @@ def run(
     *,
     is_cancelled: Callable[[], bool] = lambda: False,
     on_output: Callable[[bytes], None] = lambda data: None,
+    listener: int | None = None,
 ) -> Outcome:
-    """Run argv[0], an absolute path, to its end; nothing is left of it afterwards. Not to be called inside a write."""
+    """Run argv[0], an absolute path, to its end; nothing is left of it afterwards. Not to be called inside a write.
+
+    `listener`, a socket, is its third descriptor: the only way in, as the cage shuts the network.
+    """
     ends, overflow = Ends(cage.output_bytes), cage.output_bytes * OVERFLOW
 
     def take(data: bytes) -> None:
@@ -143,6 +147,7 @@ def run(
         take,
         lambda: is_cancelled() or ends.total > overflow,
         limits=_limits(cage, kind),
+        listener=listener,
     )
     found = program.run()
     reasons = {"exit": "", "stop": "output" if ends.total > overflow else "cancelled"}

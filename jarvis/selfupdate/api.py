@@ -2,10 +2,10 @@
 
 from jarvis.kernel.schema import Field, Fields
 from jarvis.selfupdate import fields, store
-from jarvis.selfupdate.actions import approving, moving, proposing
+from jarvis.selfupdate.actions import approving, moving, proposing, testing, validating
 from jarvis.selfupdate.store import Update
 from jarvis.web.parts import Parts
-from jarvis.web.replies import as_json, created, page_of, text, window
+from jarvis.web.replies import accepted, as_json, created, page_of, text, window
 from jarvis.web.routes import LIST_QUERY, Access, Reply, Request, Routes
 
 API = "/api/v1/selfupdate/patches"
@@ -52,12 +52,16 @@ TIMELINE: Fields = {
 }
 CODE: Fields = {"code": Field(kind="string", longest=40, help="The unlock code, for a protected patch.")}
 REASON: Fields = {"reason": Field(kind="string", longest=500)}
+TEST: Fields = {
+    "without_sandbox": Field(kind="boolean", help="Run it with all the rights of Jarvis, where no cage works."),
+}
+ASKED: Fields = {"task_id": TEXT}
 OUT_OF_ORDER = "It is not the time for this step; says which one is."
 
 
 def routes(parts: Parts) -> Routes:
     """The routes of self-update."""
-    table = Routes("selfupdate", schemas={"Update": UPDATE, "UpdateTimeline": TIMELINE})
+    table = Routes("selfupdate", schemas={"Update": UPDATE, "UpdateTimeline": TIMELINE, "UpdateStep": ASKED})
     _reading_routes(table)
     _step_routes(table)
 
@@ -106,6 +110,26 @@ def _reading_routes(table: Routes) -> None:
 
 
 def _step_routes(table: Routes) -> None:
+    @table.post(
+        f"{ONE}/validate",
+        Access.ADMIN,
+        "Check it against what runs: validated or rejected afterwards.",
+        answers={200: "Update", 409: OUT_OF_ORDER},
+    )
+    def validate(request: Request) -> Reply:
+        return as_json(validating.validate(request.ctx, request.path["id"]).as_json())
+
+    @table.post(
+        f"{ONE}/test",
+        Access.ADMIN,
+        "Build it and try it in a cage.",
+        body=TEST,
+        answers={202: "UpdateStep", 409: OUT_OF_ORDER, 503: "There is no archive to build with, or no cage."},
+    )
+    def test(request: Request) -> Reply:
+        is_uncaged = request.body.get("without_sandbox", False)
+        return accepted({"task_id": testing.ask(request.ctx, request.path["id"], is_uncaged=is_uncaged).id})
+
     @table.post(
         f"{ONE}/approve",
         Access.ADMIN,

@@ -19,6 +19,8 @@ from jarvis.selfupdate.store import Update
 log = logging.getLogger(__name__)
 
 PROPOSAL, EVIDENCE, REPORT, STATE = "proposal.diff", "evidence.json", "report.json", "state.json"
+CANDIDATE = "candidate.pyz"
+"""The archive that was built and tested, kept for applying."""
 MOST_REBUILT = 200
 
 

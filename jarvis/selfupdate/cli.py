@@ -2,6 +2,8 @@
 
 Usage:
   jarvis selfupdate propose FILE --rationale TEXT --evidence FILE
+  jarvis selfupdate validate ID
+  jarvis selfupdate test ID [--without-sandbox]
   jarvis selfupdate approve ID [--code CODE]
   jarvis selfupdate reject ID [REASON...]
   jarvis selfupdate list [--limit N]
@@ -10,11 +12,13 @@ Usage:
 Options:
   --rationale TEXT  what it changes and why; the first line is its title
   --evidence FILE   JSON with failure, prediction, falsifier, files and tests
+  --without-sandbox  run the candidate with all the rights of Jarvis, where no cage works
   --code CODE       the unlock code, which a protected patch needs to be approved
   --limit N         how many to show [default: 20]
 
 FILE is a unified diff, - for standard input. ID is the upd_ id or the trace id. A step out of order exits 65 and names
-the next one.
+the next one. `validate` exits 1 when it is rejected, `test` when it fails. `test` runs here, or in the server that
+takes it first, and needs an archive: python3 jarvis.pyz selfupdate test ID.
 
 Every command also takes --json and --as USER.
 """
@@ -28,8 +32,9 @@ from jarvis.kernel.clock import rfc3339
 from jarvis.kernel.console import Arguments, Console, Start
 from jarvis.kernel.context import Context
 from jarvis.kernel.errors import Malformed, NotFound, Usage, invalid
-from jarvis.selfupdate import store
-from jarvis.selfupdate.actions import approving, moving, proposing
+from jarvis.queue import actions as queue
+from jarvis.selfupdate import states, store
+from jarvis.selfupdate.actions import approving, moving, proposing, testing, validating
 from jarvis.selfupdate.store import Move, Update
 
 EXCERPT = 400
@@ -71,6 +76,28 @@ def _json(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise invalid("evidence", "must be an object")
     return found
+
+
+def _validate(ctx: Context, args: Arguments, console: Console) -> int:
+    update = validating.validate(ctx, args["ID"])
+    return _answer(ctx, update.id, console, ok=update.state == states.VALIDATED)
+
+
+def _test(ctx: Context, args: Arguments, console: Console) -> int:
+    task = queue.run_here(ctx, testing.ask(ctx, args["ID"], is_uncaged=args["--without-sandbox"]))
+    with ctx.db.read() as tx:
+        update = store.get(tx, args["ID"])
+    if task.state != "done" and task.error:
+        console.say(f"jarvis: {task.error}")
+    return _answer(ctx, update.id, console, ok=update.state == states.TESTED)
+
+
+def _answer(ctx: Context, update_id: str, console: Console, *, ok: bool) -> int:
+    with ctx.db.read() as tx:
+        update = store.get(tx, update_id)
+        history = store.moves(tx, update.id)
+    console.answer(update.as_json(), "\n".join(_lines(update, history)))
+    return 0 if ok else 1
 
 
 def _approve(ctx: Context, args: Arguments, console: Console) -> int:
@@ -119,6 +146,8 @@ def _lines(update: Update, history: list[Move]) -> list[str]:
 
 COMMANDS = {
     "propose": _propose,
+    "validate": _validate,
+    "test": _test,
     "approve": _approve,
     "reject": _reject,
     "list": _list,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jarvis.kernel.errors import FieldError, Invalid, JarvisError
 from jarvis.kernel.schema import Field, Fields
 from jarvis.selfupdate import diffs, fields, shown, states, store
-from jarvis.selfupdate.actions import approving, moving, proposing
+from jarvis.selfupdate.actions import approving, moving, proposing, testing, validating
 from jarvis.selfupdate.diffs import Diff
 from jarvis.selfupdate.shown import Checked, Point, Row
 from jarvis.selfupdate.store import Update
@@ -26,6 +26,7 @@ MOST_BYTES = 8 << 20
 DONE = {
     "proposed": "Proposed. Nothing of it runs before you say so; next it is validated.",
     "validated": "Validated: it applies to what runs here.",
+    "testing": "The test is on its way; what it sees stands below as it comes.",
     "rejected": "Rejected.",
     "approved": "Approved. It is not applied yet: that is the next step, and yours too.",
 }
@@ -118,6 +119,27 @@ def _step_routes(table: Routes) -> None:
     def again(request: Request, error: JarvisError) -> Reply:
         is_code = error.status == 403 or any(fault.field == "code" for fault in error.fields)
         return _page(request, error, is_code_wrong=is_code)
+
+    @table.post(f"{ONE}/validate", Access.ADMIN, "Check it against what runs.", again=again)
+    def validate(request: Request) -> Reply:
+        done = validating.validate(request.ctx, request.path["id"])
+        return _back(request, "validated" if done.state == states.VALIDATED else "")
+
+    @table.post(
+        f"{ONE}/test",
+        Access.ADMIN,
+        "Build it and try it in a cage.",
+        body={"without_sandbox": Field(kind="boolean")},
+        again=again,
+    )
+    def test(request: Request) -> Reply:
+        testing.ask(request.ctx, request.path["id"], is_uncaged=request.body.get("without_sandbox", False))
+        return _back(request, "testing")
+
+    @table.post(f"{ONE}/stop", Access.ADMIN, "Stop what is being done with it.", again=again)
+    def stop(request: Request) -> Reply:
+        moving.stop(request.ctx, request.path["id"])
+        return _back(request, "")
 
     @table.post(
         f"{ONE}/approve",

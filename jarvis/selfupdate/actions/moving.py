@@ -5,6 +5,8 @@ from typing import Any
 from jarvis.kernel.context import Context
 from jarvis.kernel.db import Tx
 from jarvis.kernel.errors import Conflict
+from jarvis.queue import actions as queue
+from jarvis.queue import store as tasks
 from jarvis.selfupdate import artefacts, states, store
 from jarvis.selfupdate.store import Update
 
@@ -51,6 +53,16 @@ def close(ctx: Context, update: Update, after: str, detail: str, *, error: str |
         moved = store.get(tx, moved.id)
     artefacts.write(ctx, update.id)
     return moved
+
+
+def stop(ctx: Context, reference: str) -> None:
+    """Stop the task that works on an update, if one does."""
+    ctx.require_admin()
+    with ctx.db.write() as tx:
+        task = tasks.find_active(tx, task_key(store.get(tx, reference)))
+        if task is None:
+            raise Conflict("Nothing is being done with it now.")
+        queue.cancel(ctx, task.id)
 
 
 def reject(ctx: Context, reference: str, why: str) -> Update:
