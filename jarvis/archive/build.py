@@ -9,11 +9,11 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jarvis.archive import bytecode, wheels
-from jarvis.archive.bytecode import Compiled, Interpreter
+from jarvis.archive.bytecode import Compiled, Interpreter, Known
 from jarvis.archive.container import Archive
 from jarvis.archive.importer import SOURCE_ROOT
 from jarvis.archive.sources import SHIPPED, BuildError, Source
@@ -30,6 +30,7 @@ BOOT = [
     ("jarvis.archive.importer", "jarvis/archive/importer.py"),
     ("jarvis.archive.launch", "jarvis/archive/launch.py"),
 ]
+TESTS = "test.zip"
 CHECK_SECONDS = 300
 
 
@@ -45,6 +46,10 @@ class Dependencies:
     """pytest and what it needs, by path."""
     origins: Mapping[str, str]
     """Wheel → sha256."""
+    known: Known | None = None
+    """What the archive they came from has compiled already."""
+    packed: Mapping[str, bytes] = field(default_factory=dict)
+    """Parts of that archive that are the same in every one it builds, as they lie in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,31 @@ def from_archive(archive: Archive, source: Source) -> Dependencies:
         for name in (entry.removeprefix("lib/") for entry in archive.names() if entry.startswith("lib/"))
         if not name.startswith(SHIPPED)
     }
-    tests = archive.nested("test.zip")
+    tests = archive.nested(TESTS)
     return Dependencies(
         modules,
         _natives_of(archive),
         {name: tests.read(name) for name in tests.names()},
         json.loads(archive.read("BUILD.json"))["wheels"],
+        _known_of(archive),
+        {name: archive.read(name) for name in archive.names() if name == TESTS or _is_native(name)},
     )
+
+
+def _is_native(name: str) -> bool:
+    return name.startswith("native/") and name.endswith(".zip")
+
+
+def _known_of(archive: Archive) -> Known | None:
+    """The bytecode that this interpreter's minor has in an archive, with the sources it is of."""
+    tag = sys.implementation.cache_tag
+    name, version = f"pyc/{tag}.zip", json.loads(archive.read("BUILD.json"))["interpreters"].get(tag)
+    if name not in archive or version is None:
+        return None
+    compiled = archive.nested(name)
+    tree = {path: compiled.read(path) for path in compiled.names()}
+    sources = {path[:-1]: archive.read("lib/" + path[:-1]) for path in tree if "lib/" + path[:-1] in archive}
+    return Known(tag, version, sources, tree)
 
 
 def build(
@@ -111,7 +134,7 @@ def build(
     _merge(lib, source.shipped(), "the source tree")
     chosen = _this_interpreter() if interpreters is None else list(interpreters)
     python = {name: data for name, data in lib.items() if name.endswith(".py")}
-    compiled = bytecode.compile_all(chosen, SOURCE_ROOT, python, BOOT)
+    compiled = bytecode.compile_all(chosen, SOURCE_ROOT, python, BOOT, dependencies.known)
     manifest = _manifest(source, dependencies, compiled, commit)
     out = ZipWriter(SHEBANG)
     out.add("__main__.py", _entry(source))
@@ -121,9 +144,9 @@ def build(
         out.add("lib/" + name, lib[name])
     for each in compiled:
         out.add_nested(f"pyc/{each.interpreter.cache_tag}.zip", _packed(each.tree))
-    _add_natives(out, dependencies.natives)
+    _add_natives(out, dependencies)
     out.add_nested("src.zip", _packed(source.files, source.executables))
-    out.add_nested("test.zip", _packed(dependencies.tests))
+    out.add_nested(TESTS, dependencies.packed.get(TESTS) or _packed(dependencies.tests))
     minors = tuple(each.interpreter.cache_tag for each in compiled)
     return Built(out.finish(), source.version(), source.tree_id(), tuple(sorted(dependencies.natives)), minors)
 
@@ -192,7 +215,7 @@ def _require_same_pins(carried: str, asked: str) -> None:
 def _natives_of(archive: Archive) -> dict[str, dict[str, bytes]]:
     natives = {}
     for entry in archive.names():
-        if entry.startswith("native/") and entry.endswith(".zip"):
+        if _is_native(entry):
             libraries = archive.nested(entry)
             tag = entry.removeprefix("native/").removesuffix(".zip")
             natives[tag] = {name: libraries.read(name) for name in libraries.names()}
@@ -235,11 +258,13 @@ def _add_boot(out: ZipWriter, source: Source, compiled: list[Compiled]) -> None:
         out.add(f"boot/{tag}", zlib.crc32(pieces[tag]).to_bytes(4, "little") + pieces[tag])
 
 
-def _add_natives(out: ZipWriter, natives: Mapping[str, Mapping[str, bytes]]) -> None:
+def _add_natives(out: ZipWriter, dependencies: Dependencies) -> None:
+    natives = dependencies.natives
     for tag in sorted(natives):
         index = {module: [hashlib.sha256(data).hexdigest(), len(data)] for module, data in natives[tag].items()}
         out.add(f"native/{tag}.json", json.dumps(index, sort_keys=True).encode() + b"\n")
-        out.add_nested(f"native/{tag}.zip", _packed(natives[tag]))
+        name = f"native/{tag}.zip"
+        out.add_nested(name, dependencies.packed.get(name) or _packed(natives[tag]))
 
 
 def _packed(files: Mapping[str, bytes], executables: frozenset[str] = frozenset()) -> bytes:

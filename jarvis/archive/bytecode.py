@@ -85,16 +85,50 @@ def _ask(path: str) -> Interpreter | None:
     return Interpreter(path, cache_tag, version)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an archive holds compiled already, by one interpreter: source and bytecode by name."""
+
+    cache_tag: str
+    version: str
+    sources: Mapping[str, bytes]
+    tree: Mapping[str, bytes]
+
+    def of(self, interpreter: Interpreter, sources: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The bytecode of those sources that are the same; none for another interpreter, as it could differ."""
+        if (interpreter.cache_tag, interpreter.version) != (self.cache_tag, self.version):
+            return {}
+        same = (name for name, text in sources.items() if self.sources.get(name) == text)
+        return {name + "c": self.tree[name + "c"] for name in same if name + "c" in self.tree}
+
+
 def compile_all(
     interpreters: Iterable[Interpreter],
     prefix: str,
     sources: Mapping[str, bytes],
     boot: list[tuple[str, str]],
+    known: Known | None = None,
 ) -> list[Compiled]:
-    """Compile every source with every interpreter, side by side; raises BuildError."""
-    request = marshal.dumps((prefix, dict(sources), boot), 2)
+    """Compile every source with every interpreter, side by side; raises BuildError.
+
+    What `known` holds of the very same source is taken from there: it would come out the same.
+    """
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda interpreter: _compile(interpreter, request), interpreters))
+        return list(pool.map(lambda interpreter: _fresh(interpreter, prefix, sources, boot, known), interpreters))
+
+
+def _fresh(
+    interpreter: Interpreter,
+    prefix: str,
+    sources: Mapping[str, bytes],
+    boot: list[tuple[str, str]],
+    known: Known | None,
+) -> Compiled:
+    kept = known.of(interpreter, sources) if known is not None else {}
+    first = {name for _, name in boot}
+    needed = {name: text for name, text in sources.items() if name + "c" not in kept or name in first}
+    made = _compile(interpreter, marshal.dumps((prefix, needed, boot), 2))
+    return Compiled(interpreter, {**kept, **made.tree}, made.boot)
 
 
 def _compile(interpreter: Interpreter, request: bytes) -> Compiled:

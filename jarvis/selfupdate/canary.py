@@ -13,7 +13,7 @@ from jarvis.kernel.db import forbid_inside_write
 from jarvis.kernel.sandbox import Outcome
 from jarvis.selfupdate.caged import Caged, Cancelled, last_lines, why_not
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
 ANSWER_SECONDS = 5.0
 MOST_MISSES = 3
 """So many looks in a row may find it not ready once it was: a loaded host is not the candidate's fault."""
@@ -43,7 +43,7 @@ class Patience:
 
 @dataclass
 class Canary:
-    """One server; `start`, then `verdict`, which waits and ends it."""
+    """One server, watched from its start on; `verdict` waits until that is over and ends it."""
 
     caged: Caged
     archive: Path
@@ -56,6 +56,7 @@ class Canary:
     _began: float = 0.0
     _output: bytearray = field(default_factory=bytearray)
     _last: str = "nothing was answered"
+    _verdict: Verdict | None = None
 
     def start(self) -> None:
         """Open its socket and start it; the socket is the only way into the cage."""
@@ -64,8 +65,10 @@ class Canary:
         self._listener.listen(BACKLOG)
         self._port: int = self._listener.getsockname()[1]
         self._began = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="canary", daemon=True)
-        self._thread.start()
+        self._server = threading.Thread(target=self._run, name="canary", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="canary watch", daemon=True)
+        self._server.start()
+        self._watcher.start()
 
     def _run(self) -> None:
         try:
@@ -88,26 +91,38 @@ class Canary:
         del self._output[:-64_000]
 
     def verdict(self) -> Verdict:
-        """Wait until it is ready and was so for as long as it is watched, or until it is not; then end it."""
+        """Wait until it is ready and was so for as long as it is watched, or until it is not; then end it.
+
+        Raises Cancelled.
+        """
         forbid_inside_write("a canary")
-        try:
-            return self._judge()
-        finally:
-            self.stop()
+        self._watcher.join()
+        has_ended = self._ended.is_set()
+        self.stop()
+        if self._verdict is None:
+            raise Cancelled
+        if has_ended and self._verdict.ok:
+            return self._no(f"{self._end()} after it had been ready", self._verdict.ready_seconds)
+        return self._verdict
 
     def stop(self) -> None:
         """End it and everything it started."""
         self._stop.set()
-        self._thread.join()
+        self._watcher.join()
+        self._server.join()
         self._listener.close()
 
-    def _judge(self) -> Verdict:
+    def _watch(self) -> None:
+        self._verdict = self._judge()
+
+    def _judge(self) -> Verdict | None:
+        """What comes of it; None when it is stopped before anything can be said."""
         ready_at: float | None = None
         misses = 0
         while True:
             now = time.monotonic() - self._began
-            if self.caged.is_cancelled():
-                raise Cancelled
+            if self._stop.is_set() or self.caged.is_cancelled():
+                return None
             if self._ended.is_set():
                 return self._no(f"{self._end()} after {now:.1f} s", ready_at)
             is_ready = self._is_ready()

@@ -26,6 +26,7 @@ BASELINE = "Baseline on the copy"
 QUICK_SECONDS, TESTS_SECONDS = 60.0, 180.0
 NEEDS = re.compile(rb"^\s*(?:import|from)\s+(hypothesis|schemathesis|playwright|axe_playwright_python)\b", re.MULTILINE)
 """What the tests of a checkout may use and an archive does not carry."""
+SMOKE_TESTS = "tests/smoke"
 SEVERE = "error"
 NONE_COLLECTED = 5
 
@@ -108,7 +109,7 @@ class Proof:
         yield DOCTOR, self._doctor
         yield SMOKE, self._smoke
         yield THEIRS, self._their_smoke
-        if self.plan.tests:
+        if any(not name.startswith(SMOKE_TESTS) for name in self.plan.tests):
             yield NAMED, self._named
         yield CANARY, self._canary_verdict
         yield BASELINE, self._baseline
@@ -223,18 +224,20 @@ class Proof:
             raise Refuted(why, last_lines(outcome.output)) from None
 
     def _smoke(self) -> str:
-        return self._tested(["--run-tests", "-q", "tests/smoke"])
+        return self._tested(["--run-tests", "-q", SMOKE_TESTS])
 
     def _their_smoke(self) -> str:
         """The tests of what runs, on the candidate: it cannot have changed these."""
         tree = self.plan.folder / "baseline-src"
         unpack(self.plan.running.nested("src.zip"), tree)
-        return self._tested(["--run-tests", "-q", "--rootdir", str(tree), str(tree / "tests/smoke")])
+        return self._tested(["--run-tests", "-q", "--rootdir", str(tree), str(tree / SMOKE_TESTS)])
 
     def _named(self) -> str:
         there, left = self._runnable()
         if not there:
-            return f"none of them can run here: {left}" if left else "none of them is a file of the candidate"
+            return (
+                f"none of them can run here: {left}" if left else "none but the smoke tests is a file of the candidate"
+            )
         try:
             said = self._tested(["--run-tests", "-q", *there])
         except Refuted as refuted:
@@ -246,8 +249,9 @@ class Proof:
     def _runnable(self) -> tuple[list[str], str]:
         """The named files that are there and need nothing an archive lacks; and why others are left out."""
         there, left = [], []
-        for name in self.plan.tests:
-            path = name.partition("::")[0]
+        for path in dict.fromkeys(name.partition("::")[0] for name in self.plan.tests):
+            if path.startswith(SMOKE_TESTS):
+                continue  # they are run anyhow
             content = self.plan.source.files.get(path)
             need = NEEDS.search(content) if content is not None else None
             if need is not None:

@@ -3,6 +3,7 @@
 The candidates are real archives of a very small Jarvis, built, started and asked as a large one is.
 """
 
+import dataclasses
 import shutil
 import socket
 import threading
@@ -221,3 +222,12 @@ def test_a_scrubbed_copy_opens_no_door(tmp_path, ctx, as_user):
 def test_the_small_jarvis_is_a_real_archive(running):
     assert f"native/{hosts.host_tag()}.zip" in running
     assert build.from_archive(running, small.source()).tests
+
+
+def test_what_is_taken_over_from_the_archive_that_runs_comes_out_the_same(running):
+    source = small.source("better")
+    needs = build.from_archive(running, source)
+    assert needs.known is not None
+    assert needs.packed
+    whole = build.build(source, dataclasses.replace(needs, known=None, packed={}))
+    assert build.build(source, needs).data == whole.data
