@@ -6,7 +6,7 @@ Usage:
 
 Options:
   --fix      make what is missing (home, settings file, database, setup link), close what is too open
-  --dry-run  say what --fix would do, and do nothing
+  --dry-run  show what --fix would make different, and do nothing
   --undo ID  put back one change that --fix made
 
 Exits 1 when an error is left. Each finding has an id that stays. Also takes --json and --as USER.
@@ -14,6 +14,7 @@ Exits 1 when an error is left. Each finding has an id that stays. Also takes --j
 
 import os
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from jarvis.doctor import actions, remedies
@@ -26,6 +27,8 @@ from jarvis.kernel.context import Context
 from jarvis.kernel.errors import JarvisError, Misconfigured, Usage
 from jarvis.system import server
 
+SHOWN_DIFF = 12
+
 
 @dataclass
 class Visit:
@@ -33,6 +36,8 @@ class Visit:
 
     findings: list[Finding]
     planned: list[str] = field(default_factory=list)
+    diffs: list[list[str]] = field(default_factory=list)
+    """For each thing planned what it would make different, as lines."""
     done: list[dict[str, Any]] = field(default_factory=list)
     setup_link: str | None = None
 
@@ -42,11 +47,14 @@ class Visit:
 
     def as_json(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"ok": self.is_ok, "findings": [finding.as_json() for finding in self.findings]}
-        shown |= {"planned": self.planned, "fixed": self.done}
+        shown |= {"planned": self.planned, "diffs": self.diffs, "fixed": self.done}
         return shown | ({"setup_link": self.setup_link} if self.setup_link else {})
 
     def as_text(self) -> str:
-        lines = [f"would {planned}" for planned in self.planned]
+        lines = []
+        for planned, diff in zip_longest(self.planned, self.diffs, fillvalue=()):
+            lines += [f"would {planned}", *(f"    {line}" for line in diff[:SHOWN_DIFF])]
+            lines += [f"    … {len(diff) - SHOWN_DIFF} more lines"] if len(diff) > SHOWN_DIFF else []
         lines += [f"did: {done['did']}  (undo: jarvis doctor --undo {done['id']})" for done in self.done]
         if self.setup_link:
             lines += ["", "Open this link once, within a day, to make the first admin:", f"  {self.setup_link}", ""]
@@ -76,7 +84,9 @@ def _visit(start: Start, *, is_fixing: bool, is_rehearsal: bool) -> Visit:
         return Visit(of_settings(error))
     visit = Visit(examine(_patient(start, settings)))
     if is_rehearsal:
-        visit.planned = [remedy.says for remedy in remedies.remedies(visit.findings)]
+        planned = remedies.remedies(visit.findings)
+        visit.planned = [remedy.says for remedy in planned]
+        visit.diffs = [remedies.diff(remedy) for remedy in planned]
         visit.planned += ["make a setup link"] if _wants_link(visit.findings) else []
     elif is_fixing:
         _mend(start, settings, visit)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jarvis.doctor import stopping
 from jarvis.doctor.findings import Finding, Patient
 from jarvis.events import store as record
 from jarvis.kernel import config, events, migrate
@@ -98,6 +99,20 @@ def providers(patient: Patient) -> Iterator[Finding]:
             yield Finding("provider-misconfigured", "warning", message, "jarvis config check")
 
 
+def github(patient: Patient) -> Iterator[Finding]:
+    """What is to be done with GitHub can be; APP_ENV=prod does not start without the token and the secret."""
+    settings, wanted = patient.settings, []
+    if not (settings.github_pr_summary_enabled or settings.github_issue_sync_enabled):
+        return
+    if settings.app_env != "prod":
+        wanted += [name for name in ("GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET") if not getattr(settings, name.lower())]
+    if settings.github_issue_sync_enabled and not settings.github_issue_sync_repo:
+        wanted.append("GITHUB_ISSUE_SYNC_REPO")
+    if wanted:
+        message = f"GitHub is switched on and cannot be used without {' and '.join(wanted)}."
+        yield Finding("github-misconfigured", "warning", message, "jarvis config check")
+
+
 def serving(patient: Patient) -> Iterator[Finding]:
     """A server runs on this home and is well, or could start."""
     if patient.ctx is not None and patient.is_server:
@@ -114,6 +129,20 @@ def serving(patient: Patient) -> Iterator[Finding]:
         yield Finding("server-silent", "error", message, "look at its log, then stop it and start it again")
     else:
         yield from _checks(told["checks"])
+
+
+def drain(patient: Patient) -> Iterator[Finding]:
+    """systemd waits as long for the server to stop as running work is given."""
+    found = server.running(patient.settings)
+    unit = stopping.unit_of(found.pid) if found is not None and found.pid else ""
+    budget = stopping.stop_seconds(unit) if unit else None
+    wanted = patient.settings.restart_drain_timeout_seconds + stopping.DRAIN_MARGIN_SECONDS
+    if budget is not None and budget < wanted:
+        message = (
+            f"{unit} gives a stop {budget:g} s, and running work is given {wanted - stopping.DRAIN_MARGIN_SECONDS} s"
+            f" (RESTART_DRAIN_TIMEOUT_SECONDS): systemd would kill it."
+        )
+        yield Finding("drain-budget", "warning", message, f"set TimeoutStopSec={wanted} or more in {unit}")
 
 
 def _checks(checks: Mapping[str, Any]) -> Iterator[Finding]:

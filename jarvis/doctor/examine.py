@@ -1,6 +1,6 @@
 """One look at everything, worst first."""
 
-from jarvis.doctor import condition, places, upkeep
+from jarvis.doctor import condition, exposure, places, upkeep
 from jarvis.doctor.findings import SEVERITIES, Finding, Look, Patient
 from jarvis.kernel.errors import Misconfigured
 
@@ -11,11 +11,16 @@ LOOKS: tuple[Look, ...] = (
     places.environment,
     condition.production,
     condition.providers,
+    condition.github,
     condition.people,
     condition.chain,
     condition.flags,
     condition.serving,
     upkeep.backups,
+    condition.drain,
+    exposure.private_places,
+    exposure.misplaced,
+    exposure.overdue,
     places.disk,
     places.workspace,
 )

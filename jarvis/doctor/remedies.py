@@ -1,5 +1,6 @@
 """Changes to files that doctor makes, each with what it takes to put it back."""
 
+import difflib
 import hashlib
 import os
 import stat
@@ -12,7 +13,13 @@ from jarvis.kernel import config, migrate
 from jarvis.kernel.clock import Clock
 from jarvis.kernel.errors import Conflict, Unavailable
 
-MODES = {"home-permissions": 0o700, "env-permissions": 0o600, "database-permissions": 0o600}
+MODES = {
+    "home-permissions": 0o700,
+    "env-permissions": 0o600,
+    "database-permissions": 0o600,
+    "folder-permissions": 0o700,
+    "secret-permissions": 0o600,
+}
 ORDER = ("home-missing", "database-missing", "env-missing", *MODES)
 """What depends on what: the database wants a home, and the journal a database."""
 
@@ -44,6 +51,21 @@ def _says(finding: Finding) -> str:
         "env-missing": "make the settings file",
     }
     return f"{what[finding.id]} {finding.path}" if finding.id in what else finding.fix
+
+
+def diff(remedy: Remedy) -> list[str]:
+    """What the change would make different, as lines of a unified diff or in its manner."""
+    path = remedy.path
+    match remedy.finding:
+        case "home-missing":
+            return [f"+ {path}/ (a directory, mode 0700)"]
+        case "database-missing":
+            return [f"+ {path} (a database of this release, mode 0600)"]
+        case "env-missing":
+            made = settings_file().splitlines()
+            return list(difflib.unified_diff([], made, "/dev/null", str(path), lineterm=""))
+    before = stat.S_IMODE(path.lstat().st_mode)
+    return [f"- {path} mode {before:04o}", f"+ {path} mode {MODES[remedy.finding]:04o}"]
 
 
 def apply(remedy: Remedy, clock: Clock) -> dict[str, Any]:

@@ -235,6 +235,11 @@ def specs() -> dict[str, Spec]:
     }
 
 
+def nearest(name: str) -> str:
+    """The setting that a name that is none nearly is, or ""."""
+    return next(iter(difflib.get_close_matches(name.upper(), specs(), n=1, cutoff=0.8)), "")
+
+
 def load(environ: Mapping[str, str], beside: Path | None, cwd: Path) -> Settings:
     """Read the settings: environment, credentials of the service manager, `beside`/.env, $JARVIS_HOME/.env.
 
@@ -292,9 +297,9 @@ class _Reading:
 
     def _check_known(self, path: Path, name: str) -> None:
         if name not in self.known:
-            near = difflib.get_close_matches(name.upper(), self.known, n=1, cutoff=0.8)
+            near = nearest(name)
             if near:
-                self.warnings.append(f"{path}: unknown setting {name[:80]}; did you mean {near[0]}?")
+                self.warnings.append(f"{path}: unknown setting {name[:80]}; did you mean {near}?")
 
     def base(self, source: str) -> Path:
         """Where a relative path starts: at the file that says it, never where a command happens to run."""

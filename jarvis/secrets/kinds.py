@@ -66,6 +66,10 @@ GOOGLE = frozenset(("google-client", "google-refresh"))
 """What the cached access token was had with."""
 
 
+ROTATED_IN_STEPS = tuple(kind for kind in KINDS if kind.name == WEBHOOK)
+"""Those of which the old one counts until somebody ends that."""
+
+
 def find(name: str) -> Kind | None:
     """A kind by its own name or by that of its setting."""
     return next((kind for kind in KINDS if name.lower() == kind.name or name.upper() == kind.setting != ""), None)
