@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from jarvis.backups import store as backups
 from jarvis.bugs import store as bugs
 from jarvis.doctor import actions as doctor
-from jarvis.kernel.clock import SECOND
 from jarvis.kernel.context import Context
 from jarvis.kernel.db import Tx
 from jarvis.policy import store as policy
@@ -14,7 +12,6 @@ from jarvis.queue import store as tasks
 from jarvis.system import store as system
 
 MOST_OF_A_KIND = 5
-STALE_BACKUP_INTERVALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +60,6 @@ def _failed_tasks(ctx: Context, tx: Tx) -> Iterator[Wanted]:
         yield Wanted("danger", "Failed", name, said, f"/admin/tasks/{one.id}", "Look", one.finished_at)
 
 
-def _backups(ctx: Context, tx: Tx) -> Iterator[Wanted]:
-    every = ctx.settings.backup_interval_seconds * SECOND
-    newest = next(iter(backups.newest(tx, 1)), None)
-    href = "/admin/backups"
-    if newest is not None and newest.problem:
-        yield Wanted("danger", "Not good", "The newest backup", newest.problem, href, "Look", newest.verified_at)
-    elif newest is not None and every and tx.now - newest.created_at > STALE_BACKUP_INTERVALS * every:
-        what = "No backup for more than three intervals"
-        yield Wanted("attention", "Stale", what, f"The newest is {newest.id}.", href, "Look", newest.created_at)
-
-
 def _urgent_bugs(ctx: Context, tx: Tx) -> Iterator[Wanted]:
     for priority in ("critical", "high"):
         for bug in bugs.newest(tx, bugs.Filter(kind="bug", status="open", priority=priority), MOST_OF_A_KIND):
@@ -86,8 +72,11 @@ def _findings(ctx: Context) -> Iterator[Wanted]:
     for finding in doctor.look(ctx):
         if finding.severity in ("error", "warning") and finding.id not in SAID_ELSEWHERE:
             kind = "danger" if finding.severity == "error" else "attention"
-            yield Wanted(kind, "Doctor", finding.message, f"Fix: {finding.fix}", "/admin/doctor", "Look")
+            href = PAGES.get(finding.id.partition("-")[0], "/admin/doctor")
+            yield Wanted(kind, "Doctor", finding.message, f"Fix: {finding.fix}", href, "Look")
 
 
-SAID_ELSEWHERE = frozenset(("locked-down", "backup-old", "backup-damaged"))
-LOOKS: tuple[Look, ...] = (_lockdown, _approvals, _failed_tasks, _backups, _urgent_bugs)
+SAID_ELSEWHERE = frozenset(("locked-down",))
+PAGES = {"backup": "/admin/backups", "no": "/admin/users"}
+"""Where more is to be seen, by the first word of a finding's id."""
+LOOKS: tuple[Look, ...] = (_lockdown, _approvals, _failed_tasks, _urgent_bugs)

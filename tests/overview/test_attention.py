@@ -51,19 +51,12 @@ def test_urgent_bugs_stand_by_how_urgent(ada):
     assert words(ada) == [("Critical", "critical"), ("High", "high")]
 
 
-def test_a_backup_that_is_not_good_is_danger(ctx, ada):
+def test_what_doctor_finds_leads_to_its_page(ctx, ada):
     with ctx.db.write() as tx:
         made = backups.insert(tx, ctx.ids.new("bkp"), "test", size=1, database_bytes=1, sha256="0", head=(0, ""))
         backups.set_verified(tx, made.id, "Its file is gone.")
-    (found,) = wanted(ada)
-    assert (found.kind, found.detail) == ("danger", "Its file is gone.")
-
-
-def test_old_backups_are_stale(ctx, ada, clock):
-    with ctx.db.write() as tx:
-        backups.insert(tx, ctx.ids.new("bkp"), "test", size=1, database_bytes=1, sha256="0", head=(0, ""))
-    clock.step(ctx.settings.backup_interval_seconds * 4)
-    assert ("Stale", "No backup for more than three intervals") in words(ada)
+    found = next(one for one in wanted(ada) if "Its file is gone." in one.what)
+    assert (found.kind, found.word, found.href) == ("danger", "Doctor", "/admin/backups")
 
 
 def test_tasks_by_the_hour_count_each_ended_task_once(ctx):
@@ -73,3 +66,17 @@ def test_tasks_by_the_hour_count_each_ended_task_once(ctx):
         found = tasks.outcomes_by_hour(tx, tx.now - 1)
         assert [(one.state, one.count) for one in found] == [("done", 1)]
         assert tasks.outcomes_by_hour(tx, tx.now) == []
+
+
+def test_a_drill_that_failed_wants_a_person_until_one_passes(ctx, ada):
+    def drilled(problem):
+        with ctx.db.write() as tx:
+            backups.insert_drill(
+                tx, ctx.ids.new("bkp"), "bkp_1", version="1", problem=problem, events=1, row_count=1,
+                restore_ms=1, ready_ms=1, total_ms=1,
+            )  # fmt: skip
+
+    drilled("Three events are missing.")
+    assert any("Three events are missing." in one.what for one in wanted(ada))
+    drilled(None)
+    assert not any("Three events are missing." in one.what for one in wanted(ada))
