@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from jarvis import app as composition
 from jarvis.kernel import config, migrate
@@ -22,6 +23,9 @@ from jarvis.users import actions, passwords, store
 from tests.built import archive  # noqa: F401 — a fixture
 from tests.chromium import chromium  # noqa: F401 — a fixture
 from tests.client import Client
+
+hypothesis_settings.register_profile("jarvis", deadline=None)  # how long an example takes is the machine's affair
+hypothesis_settings.load_profile("jarvis")
 
 MORNING = 1_795_401_960_000_000  # 2026-11-23 02:46 UTC
 CAST = {"alice": "user", "bob": "user", "charlie": "user", "ada": "admin"}

@@ -161,15 +161,6 @@ def _rehearsed(tx: Tx) -> Proof:
     return Proof("Lockdown rehearsal", said, href, found.is_ok, found.at)
 
 
-def _drilled(tx: Tx) -> Proof:
-    found = next(iter(backups.newest_drills(tx, 1)), None)
-    href = "/admin/backups#drill-h"
-    if found is None:
-        return Proof("Restore drill", "jarvis backup drill holds the first", href, None, None)
-    took = f"{found.events:,} events, all there, {found.total_ms / 1000:.1f} s"
-    return Proof("Restore drill", found.problem or took, href, found.problem is None, found.created_at)
-
-
 def _backed_up(tx: Tx) -> Proof:
     found = next(iter(backups.newest(tx, 1)), None)
     if found is None:
