@@ -80,6 +80,10 @@ def _face(argv: list[str]) -> Callable[[list[str]], int]:
         from jarvis.patch import contained
 
         return contained.main
+    if argv[:1] == ["--unpack"]:
+        from jarvis.archive import unpack
+
+        return unpack.main
     if argv[:1] == [BACKUP]:
         from jarvis.backups import apart
 
