@@ -42,6 +42,7 @@ TASKS = (
         _take,
         "Takes over what was changed in a GitHub issue.",
         max_attempts=20,
+        concurrency=1,  # in a burst the answers to GitHub come first: measured
         gave_up=_gave_up,
     ),
 )
