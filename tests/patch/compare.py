@@ -1,8 +1,9 @@
 """Compares the verdicts and the trees of jarvis.patch with git's own, over histories and damages made by a seed.
 
-    python -m tests.patch.compare [CASES] [SEED]
+    python -m tests.patch.compare [CASES] [SEED] [--apart] [--history REPOSITORY]
 
-Needs git, and nothing else does. Each case that differs is printed whole.
+With a repository its own commits are the histories. Needs git, and nothing else does. Each case that differs is
+printed whole.
 """
 
 import os
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import ShaFile
+from dulwich.objects import ObjectID, ShaFile, Tree
 
 from jarvis.patch.engine import apply
 from jarvis.patch.refusal import Limits, PatchRefused, Why
@@ -178,6 +179,45 @@ def cases(git: Git, seed: int) -> Iterator[Case]:
                 yield Case(maker.choice((before_id, before_id, drifted_id)), harmed, f"{names}, git diff {options}")
 
 
+def cases_of(git: Git, repository: Path, seed: int) -> Iterator[Case]:
+    """Cases without end from a real history: a commit's patch on its parent, on another commit, and damaged."""
+    maker = random.Random(seed)
+    found = git.run("-C", str(repository), "log", "--all", "--format=%T", "--no-merges").stdout.split()
+    if len(found) < 2:
+        return
+    common = git.run("-C", str(repository), "rev-parse", "--path-format=absolute", "--git-common-dir").stdout.strip()
+    there = Path(os.fsdecode(common)) / "objects"
+    kept: set[bytes] = set()
+    while True:
+        at = maker.randrange(len(found) - 1)
+        after, before = found[at], found[min(len(found) - 1, at + maker.choice((1, 1, 1, 2, 5, 20)))]
+        options = maker.choice(OPTIONS)
+        (patch,) = _diffs_from(git, there, [(before, after)], options)
+        other = maker.choice(found)
+        for tree_id in {before, other} - kept:
+            git.keep(_whole(there, tree_id))
+            kept.add(tree_id)
+        if patch and before != after:
+            yield Case(before, patch, f"a real commit, git diff {options}")
+            yield Case(other, patch, f"a real commit on another tree, git diff {options}")
+            for _ in range(HARMS_A_PATCH):
+                harmed, names = damage.damaged(maker, patch)
+                yield Case(maker.choice((before, before, other)), harmed, f"a real commit, {names}, git diff {options}")
+
+
+def _whole(place: Path, tree_id: bytes) -> dict[bytes, ShaFile]:
+    """A tree with all that is in it."""
+    store, found, waiting = DiskObjectStore(str(place)), {}, [tree_id]
+    try:
+        while waiting:
+            each = store[ObjectID(waiting.pop())]
+            found[bytes(each.id)] = each
+            waiting += [sha for _, _, sha in each.items()] if isinstance(each, Tree) else []
+    finally:
+        store.close()
+    return found
+
+
 def _diffs_with(git: Git, objects: dict[bytes, ShaFile], pairs: list[tuple[bytes, bytes]], options: str) -> list[bytes]:
     """The diffs, with the later trees in a store of their own: the yardstick must not know what a patch makes."""
     aside = git.folder / "after"
@@ -185,14 +225,21 @@ def _diffs_with(git: Git, objects: dict[bytes, ShaFile], pairs: list[tuple[bytes
     try:
         for each in objects.values():
             store.add_object(each)
-        info = git.objects / "info"
-        info.mkdir(exist_ok=True)
-        (info / "alternates").write_text(f"{aside}\n")
-        return git.diffs(pairs, options.split())
+        return _diffs_from(git, aside, pairs, options)
     finally:
         store.close()
-        (git.objects / "info/alternates").unlink(missing_ok=True)
         shutil.rmtree(aside)
+
+
+def _diffs_from(git: Git, place: Path, pairs: list[tuple[bytes, bytes]], options: str) -> list[bytes]:
+    """The diffs, with the objects of one place more, which are there for no longer than this."""
+    alternates = git.objects / "info/alternates"
+    alternates.parent.mkdir(exist_ok=True)
+    alternates.write_text(f"{place}\n")
+    try:
+        return git.diffs(pairs, options.split())
+    finally:
+        alternates.unlink()
 
 
 def judge(git: Git, case: Case, tally: Tally) -> None:
@@ -221,11 +268,12 @@ def judge(git: Git, case: Case, tally: Tally) -> None:
     tally.differing.append((case, f"jarvis: {said}\ngit: {their_words}"))
 
 
-def compare(folder: Path, count: int, seed: int) -> Tally:
+def compare(folder: Path, count: int, seed: int, history: Path | None = None) -> Tally:
     """Judge so many cases."""
     git, tally = Git(folder), Tally()
+    made = cases(git, seed) if history is None else cases_of(git, history, seed)
     try:
-        for case, _ in zip(cases(git, seed), range(count), strict=False):
+        for _, case in zip(range(count), made, strict=False):
             judge(git, case, tally)
     finally:
         git.store.close()
@@ -241,9 +289,11 @@ def main(argv: list[str]) -> int:
     if shutil.which("git") is None:
         print(WITHOUT)
         return 69
-    count, seed = int(argv[0]) if argv else 1000, int(argv[1]) if len(argv) > 1 else 1
+    history = Path(argv[argv.index("--history") + 1]) if "--history" in argv else None
+    numbers = [int(word) for word in argv if word.isdecimal()]
+    count, seed = (numbers + [1000, 1][len(numbers) :])[:2]
     with tempfile.TemporaryDirectory() as folder:
-        tally = compare(Path(folder), count, seed)
+        tally = compare(Path(folder), count, seed, history)
     for case, how in [*tally.differing, *(tally.set_apart if "--apart" in argv else [])]:
         print(shown(case, how))
     print(tally)

@@ -23,6 +23,16 @@ def test_it_agrees_with_git(tmp_path: Path) -> None:
 
 
 @needs_git
+@pytest.mark.skipif("JARVIS_PROOF" not in os.environ, reason="part of `make proof`")
+def test_it_agrees_with_git_on_its_own_history(tmp_path: Path) -> None:
+    tally = compare.compare(tmp_path, 1500, SEED, Path(__file__).resolve().parents[2])
+    print(tally)
+    differing = "\n".join(compare.shown(case, how) for case, how in tally.differing)
+    assert tally.wrong_trees == 0, differing
+    assert tally.agreement >= 0.999, f"{tally}\n{differing}"
+
+
+@needs_git
 def test_the_comparison_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that takes a hunk wherever it likes is found out by a small sample."""
     from jarvis.patch.placement import Image

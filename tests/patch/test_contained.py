@@ -1,13 +1,15 @@
 """A patch is applied in a child of its own, which may be slow, large or damaged without harm."""
 
+import resource
 from pathlib import Path
 
 import pytest
 from dulwich.object_store import DiskObjectStore
+from dulwich.objects import Blob
 
-from jarvis.patch.contained import apply_contained
+from jarvis.patch.contained import ENDED, apply_contained
 from jarvis.patch.engine import apply
-from jarvis.patch.refusal import Limits, PatchRefused, Why
+from jarvis.patch.refusal import PatchRefused, Why
 from tests.patch.trees import make
 
 PATCH = b"diff --git a/song b/song\n--- a/song\n+++ b/song\n@@ -1 +1 @@\n-one\n+eins\n"
@@ -46,11 +48,37 @@ def test_a_refusal_comes_through_whole(place: Path) -> None:
     assert (refused.value.why, refused.value.line, refused.value.path) == (Why.MISMATCH, 4, "song")
 
 
-def test_a_patch_that_takes_too_long_is_stopped(place: Path) -> None:
-    """Unfinished lines in the middle of a hunk are the one search that is slow; without its own bound it is cut off."""
-    tree_id = store(place, {"song": b"x\n" * 400_000})
-    hunk = "@@ -300000,2100 +300000,2101 @@\n" + "-x\n" * 2099 + " y\n" + "+y\n" * 2100
-    patch = b"diff --git a/song b/song\n--- a/song\n+++ b/song\n" + hunk.encode() * 400
+def hunks_far_off(count: int, before: int) -> tuple[bytes, bytes]:
+    """A file, and a patch for it whose hunks all stand far from where they say."""
+    body = b"x\n" * before + b"".join(b"a%d\nb%d\n" % (n, n) for n in range(count))
+    hunks = b"".join(b"@@ -2,2 +%d,2 @@\n-a%d\n+A\n b%d\n" % (before // 2 - n, n, n) for n in range(count))
+    return body, b"diff --git a/song b/song\n--- a/song\n+++ b/song\n" + hunks
+
+
+def test_a_patch_that_takes_too_much_cpu_is_stopped(place: Path) -> None:
+    body, patch = hunks_far_off(3000, 1_000_000)
+    tree_id = store(place, {"song": body})
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with pytest.raises(PatchRefused) as refused:
-        apply_contained(patch, tree_id, place, Limits(), cpu_seconds=1, wall_seconds=0.05)
-    assert refused.value.why is Why.LIMIT
+        apply_contained(patch, tree_id, place, cpu_seconds=1)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (refused.value.why, refused.value.reason) == (Why.LIMIT, ENDED)
+    assert after.ru_utime - before.ru_utime > 0.5  # it was not refused at the door
+
+
+def test_a_patch_that_takes_too_long_is_stopped(place: Path) -> None:
+    tree_id = store(place, {"song": b"one\n"})
+    with pytest.raises(PatchRefused) as refused:
+        apply_contained(PATCH, tree_id, place, wall_seconds=0.001)
+    assert (refused.value.why, refused.value.reason) == (Why.LIMIT, ENDED)
+
+
+def test_a_missing_object_is_a_refusal_and_a_broken_place_an_error(place: Path) -> None:
+    tree_id = store(place, {"song": b"one\n"})
+    with pytest.raises(PatchRefused, match="missing"):
+        apply_contained(PATCH, b"1" * 40, place)
+    blob = place / Blob.from_string(b"one\n").id[:2].decode() / Blob.from_string(b"one\n").id[2:].decode()
+    blob.chmod(0o600)
+    blob.write_bytes(b"damaged")
+    with pytest.raises(OSError, match="failed"):
+        apply_contained(PATCH, tree_id, place)
