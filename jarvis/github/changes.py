@@ -127,6 +127,8 @@ class Area:
     additions: int
     deletions: int
     kinds: tuple[tuple[str, int], ...]
+    names: tuple[str, ...]
+    """What is defined or changed in it, what is for others first."""
 
 
 @dataclass(frozen=True)
@@ -176,14 +178,24 @@ class Account:
     @cached_property
     def names(self) -> Names:
         """What code files define anew, change and no longer define, in the order it is met."""
-        added, removed, changed = dict[str, None](), dict[str, None](), dict[str, None]()
-        for file in self.of("code", "migration"):
-            for text, into in _definitions(file, added, removed, changed):
-                into.setdefault(text)
-        kept = [name for name in removed if name not in added]
-        both = [name for name in (*changed, *removed) if name not in kept and (name in added or name in changed)]
-        touched = tuple(name for name in dict.fromkeys(both) if name not in added or name in removed)
-        return Names(tuple(name for name in added if name not in removed), touched, tuple(kept))
+        return names_in(self.of("code"))
+
+
+def names_in(files: Iterable[File]) -> Names:
+    """What some code files define anew, change and no longer define."""
+    added, removed, changed = dict[str, None](), dict[str, None](), dict[str, None]()
+    for file in files:
+        for text, into in _definitions(file, added, removed, changed):
+            into.setdefault(text)
+    gone = [name for name in removed if name not in added]
+    kept = [name for name in dict.fromkeys((*changed, *removed)) if name not in gone]
+    touched = [name for name in kept if name in removed or name not in added]
+    return Names(_ordered(name for name in added if name not in removed), _ordered(touched), _ordered(gone))
+
+
+def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """What is for others before what is not, else in the order it was met."""
+    return tuple(sorted(names, key=lambda name: name.startswith("_")))
 
 
 def _opened(name: str, files: list[File]) -> dict[str, list[File]]:
@@ -200,7 +212,9 @@ def _opened(name: str, files: list[File]) -> dict[str, list[File]]:
 def _area(name: str, files: list[File]) -> Area:
     kinds = Counter(file.kind for file in files)
     additions, deletions = sum(file.additions for file in files), sum(file.deletions for file in files)
-    return Area(name, len(files), additions, deletions, tuple(kinds.most_common()))
+    names = names_in(file for file in files if file.kind == "code")
+    touched = _ordered((*names.changed, *names.removed, *names.added))
+    return Area(name, len(files), additions, deletions, tuple(kinds.most_common()), touched)
 
 
 def _definitions(

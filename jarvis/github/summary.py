@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jarvis.github.changes import Account
+from jarvis.github.changes import Account, Area
 from jarvis.github.markup import cell, code, line, prose, written
 from jarvis.github.pull import Pull
 from jarvis.github.risks import Place, Reading, Risk, reading_order, risks
@@ -16,6 +16,20 @@ MOST_SHOWN = 5
 MARKER = re.compile(r"<!-- jarvis:summary ([0-9a-f]{16,64}) -->")
 OWN = "<!-- jarvis:"
 """How everything that Jarvis writes begins."""
+MATTERS = {
+    "migration": "data changes with the update, once",
+    "ci": "decides what is checked before a merge",
+    "dependencies": "decides whose code runs",
+    "lock": "decides whose code runs",
+    "deployment": "decides how it is run",
+    "code": "what it does changes",
+    "configuration": "what it starts with changes",
+    "tests": "holds what the code does",
+    "docs": "what people are told changes",
+    "assets": "what people see changes",
+    "generated": "follows from something else",
+}
+"""Why a kind of file matters, the gravest first."""
 NO_RISK = "Nothing stands out: no migration, sign-in code, dependency, CI or secret-like string."
 KIND_WORDS = {
     "code": "code", "tests": "tests", "docs": "documentation", "ci": "CI", "lock": "lock files", "assets": "assets",
@@ -117,13 +131,23 @@ def _names(account: Account) -> str:
 
 
 def _areas(account: Account) -> str:
-    rows = ["| Area | Files | Lines | What |", "| --- | ---: | ---: | --- |"]
+    rows = ["| Area | Files | Lines | What | Why it matters |", "| --- | ---: | ---: | --- | --- |"]
     for area in account.areas[:12]:
         what = ", ".join(f"{KIND_WORDS[kind]}" + (f" ({count})" if count > 1 else "") for kind, count in area.kinds[:4])
-        rows.append(f"| {cell(area.name)} | {area.files} | +{area.additions} −{area.deletions} | {what} |")
+        lines = f"+{area.additions} −{area.deletions}"
+        rows.append(f"| {cell(area.name)} | {area.files} | {lines} | {what} | {_matters(area)} |")
     if len(account.areas) > 12:
-        rows.append(f"| {len(account.areas) - 12} more | | | |")
+        rows.append(f"| {len(account.areas) - 12} more | | | | |")
     return "#### By area\n\n" + "\n".join(rows) if account.files else ""
+
+
+def _matters(area: Area) -> str:
+    """Why an area matters, by the gravest kind of file in it."""
+    kinds = [kind for kind, _ in area.kinds]
+    kind = next((kind for kind in MATTERS if kind in kinds), "")
+    if kind == "code" and area.names:
+        return f"whoever calls {_some([cell(name, 60) for name in area.names], 3)} meets it"
+    return MATTERS.get(kind, "")
 
 
 def risk_list(found: Sequence[Risk]) -> str:

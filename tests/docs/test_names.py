@@ -14,6 +14,7 @@ from tests.docs.reading import FENCE, GENERATED, PAGES, ROOT, name_of, without_f
 
 FOLDERS = ("jarvis", "tests", "docs", "templates", "static", "benchmarks", "deploy", ".ci")
 SYSTEM = ("/dev/", "/proc/", "/tmp/", "/etc/", "/usr/", "/var/", "/opt/", "/srv/")
+ASKED = "/jarvis"  # no address: how a comment in a pull request begins
 FILE = re.compile(rf"(?<![\w/.<…$-])(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]+")
 SETTING = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 COMMAND = re.compile(r"(?:^|[ ;|(])jarvis(?:\.pyz)? ((?:[a-z][\w-]*(?: |$))+)", re.MULTILINE)

@@ -198,6 +198,25 @@ def test_answers_and_summaries_of_one_pull_request_take_turns(say, deliver, ctx,
         assert tasks.get(tx, task_id).is_blocked
 
 
+def test_whose_token_it_is_may_ask_and_the_answer_asks_nothing(ctx, repo, fake, pull):
+    fake.login = "alice"
+    theirs = changed(ctx, github_bot_login="harbor-bot")
+    deliver = delivering(client_of(theirs))
+    deliver("issue_comment", comment_event(repo, pull, repo.comment(pull, "/jarvis help", by="alice")))
+    assert outcomes(work(theirs)) == ["answered"]
+    answer = repo.comments[pull][-1]
+    assert "Jarvis" in deliver("issue_comment", comment_event(repo, pull, answer)).json["ignored"]
+    assert len(repo.comments[pull]) == 2
+
+
+def test_what_was_asked_long_ago_is_forgotten(say, ctx, clock):
+    say("alice", "/jarvis help")
+    clock.step(401 * 86_400)
+    say("alice", "/jarvis risks")
+    with ctx.db.read() as tx:
+        assert tx.all(str, "SELECT command FROM github_answers") == ["risks"]
+
+
 def test_without_a_token_nothing_is_promised(ctx, repo, pull):
     deliver = delivering(client_of(changed(ctx, github_token="", github_pr_summary_enabled=False)))
     event = comment_event(repo, pull, repo.comment(pull, "/jarvis help", by="alice"))

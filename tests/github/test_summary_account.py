@@ -91,6 +91,12 @@ def test_names_say_what_came_what_changed_and_what_went():
     assert "low_tide" in names.changed
 
 
+def test_each_area_says_why_it_matters():
+    text = summary.render(pull.read("octo/harbor", ABOUT), account(HARBOR, 0), "jarvis")
+    assert "| code (3) | whoever calls `low_tide`, `old_name`, `high_tide` meets it |" in text
+    assert "| migrations | data changes with the update, once |" in text
+
+
 def test_every_kind_of_risk_is_found_with_its_place():
     kinds = [risk.kind for risk in risks.risks(account(HARBOR, 0))]
     assert kinds[:5] == ["secrets", "auth", "migrations", "ci", "dependencies"]

@@ -19,6 +19,7 @@ from jarvis.queue import actions as queue
 TASK = "jarvis.tasks.github.pr_answer"
 MOST_A_MINUTE, MOST_A_DAY = 6, 200
 """From one person: whoever may not write here is not told so, and makes little work."""
+KEEP_DAYS, FORGOTTEN_AT_ONCE = 400, 4
 NO_WRITER = "They may not write to this repository."
 NO_MODEL = "I have no model to answer questions with."
 SILENT = "The model I would ask does not answer just now."
@@ -45,6 +46,7 @@ def hear(tx: Tx, ctx: Context, repo: str, kind: str, delivered: Mapping[str, Any
         reason = _too_often(tx, comment.login)
         if reason:
             return "", reason
+        store.forget_questions(tx, tx.now - KEEP_DAYS * 86_400 * SECOND, FORGOTTEN_AT_ONCE)
         store.insert_question(tx, repo, comment.number, kind, comment.id, comment.login, asked.name or "question")
     wish = {
         "repo": repo, "number": comment.number, "kind": kind, "comment_id": comment.id, "login": comment.login,

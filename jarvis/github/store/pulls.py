@@ -128,7 +128,11 @@ def is_answer(tx: Tx, comment_id: int) -> bool:
     return tx.one(int, "SELECT 1 FROM github_answers WHERE answer_id = :id LIMIT 1", id=comment_id) == 1
 
 
-def questions(tx: Tx, limit: int, before: int = 2**62) -> list[Question]:
-    """What was asked, newest first."""
-    sql = f"SELECT {QUESTION} FROM github_answers WHERE seq < :before ORDER BY seq DESC LIMIT :limit"
-    return tx.all(Question, sql, before=before, limit=limit)
+def forget_questions(tx: Tx, before: int, at_most: int) -> None:
+    """Forget some of what was asked long ago, the oldest first."""
+    tx.run(
+        "DELETE FROM github_answers WHERE asked_at < :before"
+        " AND seq IN (SELECT seq FROM github_answers ORDER BY seq LIMIT :most)",
+        before=before,
+        most=at_most,
+    )
