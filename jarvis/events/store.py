@@ -134,9 +134,15 @@ def newest_seq(tx: Tx) -> int:
 
 
 def count(tx: Tx) -> int:
-    """How many events there are: they are numbered without gaps."""
+    """How many events there are: they are numbered without gaps but those that a restore leaves, which are anchored."""
     oldest = tx.one(int, "SELECT coalesce(min(seq), 0) FROM events")
-    return newest_seq(tx) - oldest + 1 if oldest else 0
+    left_out = tx.one(
+        int,
+        "SELECT coalesce(sum(a.seq - (SELECT max(e.seq) FROM events e WHERE e.seq <= a.seq)), 0)"
+        " FROM event_anchors a WHERE a.seq >= :oldest",
+        oldest=oldest,
+    )
+    return newest_seq(tx) - oldest + 1 - (left_out or 0) if oldest else 0
 
 
 def types(tx: Tx, limit: int = 200) -> list[str]:

@@ -13,6 +13,7 @@ from jarvis import __version__
 from jarvis.archive import launch
 from jarvis.backups import store as backups
 from jarvis.doctor import actions as doctor
+from jarvis.events import store as record
 from jarvis.evidence import store
 from jarvis.evidence.report import FAILED, NOT_RUN, PASSED, STALE, Point, Report
 from jarvis.kernel import events
@@ -172,7 +173,18 @@ def _drill(ctx: Context, now: int) -> Point:
 
 
 def _rollback(ctx: Context, now: int) -> Point:
-    return Point("rollback-drill", "Rollback drill", NOT_RUN, "None is recorded.", "jarvis selfupdate drill")
+    """A drill says in the record how it went; of which release it was, the start before it says."""
+    name, title, how = "rollback-drill", "Rollback drill", "jarvis selfupdate drill"
+    with ctx.db.read() as tx:
+        held = record.newest(tx, record.Filter(types=("self_update.drill",)), 1)
+        started = record.newest(tx, record.Filter(types=("system.start",)), 1, held[0].seq) if held else []
+    if not held:
+        return Point(name, title, NOT_RUN, "No update was taken back on trial.", how)
+    told = held[0].payload()
+    version = str(started[0].payload().get("version", "")) if started else ""
+    problem = None if told.get("ok") is True else str(told.get("problem") or "It failed.")
+    state, more = judged(held[0].at, now, version, problem)
+    return Point(name, title, state, f"Took {told.get('seconds')} s. {more}".strip(), how, held[0].at, told)
 
 
 def _rehearsal(ctx: Context, now: int) -> Point:

@@ -10,6 +10,7 @@ import pytest
 from jarvis import app, cli, worker
 from jarvis import restore as restoring
 from jarvis.backups import actions
+from jarvis.events import store as recorded
 from jarvis.kernel import events as record
 from jarvis.kernel.errors import NotFound, Unavailable
 from jarvis.lockdown import actions as lockdown
@@ -284,3 +285,12 @@ def test_events_go_on_where_no_number_was_ever_used(ctx, settings, clock, backed
         assert record.verify(tx).problems == ()
     now.db.close()
     assert second.kept is not None
+
+
+def test_events_are_counted_across_the_gap(ctx, settings, clock, backed_up):
+    made, _ = backed_up
+    restoring.restore(settings, clock, made.id)
+    now = reopened(settings, clock)
+    with now.db.read() as tx:
+        assert recorded.count(tx) == tx.one(int, "SELECT count(*) FROM events")
+    now.db.close()

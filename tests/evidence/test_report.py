@@ -76,6 +76,26 @@ def test_what_ran_and_passed_is_ticked(ada, results):
     assert report.subject["events"]["head_seq"] > 0
 
 
+def rolled_back(ctx, version=__version__, **changes):
+    with ctx.db.write() as tx:
+        tx.record("system.start", "system", {"version": version})
+        tx.record("self_update.drill", "system", {"ok": True, "seconds": 30.0, "problem": None} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "passed"),
+        ({"ok": False, "problem": "the broken one stayed"}, "failed"),
+        ({"ok": None}, "failed"),
+        ({"version": "0.0.1"}, "not run"),
+    ],
+)
+def test_a_rollback_drill_counts_by_what_the_record_says_of_it(ada, changes, state):
+    rolled_back(ada, **changes)
+    assert states(ada)["rollback-drill"] == state
+
+
 def test_what_failed_is_not(ada, results):
     soaked(ada, problem="It was not ready 3 of 3601 times.")
     rehearsed(ada, leaks=[{"kind": "tool", "name": "x", "what": "y"}], ok=False)
