@@ -55,14 +55,6 @@ def test_anything_that_changes_afterwards_voids_it(ada, tested, what):
     assert approving.require_good(ada, tested.id)
 
 
-def test_what_has_run_out_is_taken_back_without_being_asked(ada, tested, clock):
-    approving.approve(ada, tested.id)
-    assert approving.expire(ada) == 0
-    clock.step(24 * HOUR)
-    assert approving.expire(ada) == 1
-    assert approving.expire(ada) == 0
-
-
 def test_a_protected_patch_takes_the_code_and_spends_it(ada, proposed):
     why = ["policy: it decides what the assistant and programs may do (jarvis/policy/store.py)"]
     update = bring_to_tested(ada, proposed, protected_why=why)

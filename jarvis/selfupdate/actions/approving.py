@@ -87,12 +87,3 @@ def void(ctx: Context, update: Update, why: str) -> Update:
         moved = moving.move(ctx, tx, update, states.TESTED, f"the approval is void: {why}", event=states.VOID)
     artefacts.write(ctx, update.id)
     return moved
-
-
-def expire(ctx: Context) -> int:
-    """Void every approval that has run out or no longer fits; returns how many."""
-    with ctx.db.read() as tx:
-        found = [(u, why) for u in store.in_state(tx, states.APPROVED, 200) if (why := staleness(u, tx.now))]
-    for update, why in found:
-        void(ctx, update, why)
-    return len(found)
