@@ -45,6 +45,8 @@ COMMANDS = {
     "lockdown": ("jarvis.lockdown.cli", "lock everything but reading, and see how that stands"),
     "unlock-code": ("jarvis.lockdown.cli", "the code that lifts a lockdown"),
     "secrets": ("jarvis.secrets.cli", "find secrets that lie about, see how those in use stand, rotate them"),
+    "export": ("jarvis.transfer.cli", "write everything but secrets into one file"),
+    "import": ("jarvis.transfer.cli", "take such a file up"),
     "events": ("jarvis.events.cli", "the audit log: tail, search, verify, export"),
 }
 GLOBAL = ("--json", "--as")

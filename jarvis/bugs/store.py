@@ -248,6 +248,20 @@ def insert(
     return bug
 
 
+def insert_whole(tx: Tx, values: dict[str, Any]) -> None:
+    """A bug as it was elsewhere, with its history; its issue is known and no sync is wanted."""
+    tx.run(
+        "INSERT INTO bugs (id, kind, title, description, status, priority, reporter_id, assignee, thread_id, trace_id,"
+        " fingerprint, occurrences, runs, green_runs, has_recurred, evidence, last_seen_at, created_at, updated_at,"
+        " github_issue_number, github_issue_url, source)"
+        " VALUES (:id, :kind, :title, :description, :status, :priority, :reporter_id, :assignee, :thread_id, :trace_id,"
+        " :fingerprint, :occurrences, :runs, :green_runs, :has_recurred, :evidence, :last_seen_at, :created_at,"
+        " :updated_at, :github_issue_number, :github_issue_url, :source)",
+        **values,
+    )
+    _index(tx, get(tx, values["id"]))
+
+
 def _index(tx: Tx, bug: Bug) -> None:
     """Words for searching, and a tag for each filter."""
     tags = " ".join(

@@ -164,6 +164,32 @@ def delete(tx: Tx, thread_id: str) -> None:
     tx.run("DELETE FROM threads WHERE id = :id", id=thread_id)
 
 
+def insert_whole(tx: Tx, values: dict[str, Any]) -> None:
+    """A thread as it was elsewhere, without its messages yet."""
+    tx.run(
+        "INSERT INTO threads (id, user_id, title, status, workspace, active_seq, created_at, updated_at)"
+        " VALUES (:id, :user_id, :title, :status, :workspace, :active, :created_at, :updated_at)",
+        active=_next_activity(tx),
+        **values,
+    )
+
+
+def insert_message_whole(tx: Tx, values: dict[str, Any]) -> None:
+    """A message as it was elsewhere, with its place in the thread; it belongs to no task here."""
+    tx.run(
+        "INSERT INTO messages (id, thread_id, seq, role, content, status, error, reply_id, trace_id, workspace,"
+        " provider, detail, created_at, finished_at)"
+        " VALUES (:id, :thread_id, :seq, :role, :content, :status, :error, :reply_id, :trace_id, :workspace,"
+        " :provider, :detail, :created_at, :finished_at)",
+        **values,
+    )
+    pk = tx.connection.last_insert_rowid()
+    sql = "UPDATE threads SET last_seq = max(last_seq, :seq) WHERE id = :thread"
+    tx.run(sql, seq=values["seq"], thread=values["thread_id"])
+    if values["content"] and values["role"] != "tool":
+        _index(tx, pk, values["content"])
+
+
 def insert_message(
     tx: Tx,
     message_id: str,

@@ -193,6 +193,8 @@ TABLE: Mapping[str, Sentence] = {
     "evidence.soak": _soak,
     "evidence.report": "{actor} wrote the evidence for {version}",
     "secret.rotated": "{name} was rotated",
+    "transfer.exported": "{actor} exported {count} things",
+    "transfer.imported": "{actor} imported {count} things",
     "secret.scanned": "{actor} looked for secrets: {findings} found",
 }
 

@@ -192,6 +192,10 @@ class Database:
         """Text without any secret, for what is kept outside of events."""
         return self._shared.redactor.text(text)
 
+    def redact_value(self, value: Any) -> Any:
+        """The same for a JSON-like value, in every text it holds."""
+        return self._shared.redactor.value(value)
+
     def seen_by(self, who: Who) -> "Database":
         """The same database, recording events as somebody else."""
         return Database(self._shared, who)

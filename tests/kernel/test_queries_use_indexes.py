@@ -23,6 +23,7 @@ import pytest
 
 from jarvis.kernel import migrate
 from jarvis.kernel.db import Database, Tx
+from jarvis.transfer import rows
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "jarvis"
 ELSEWHERE = frozenset(("db.py", "changes.py"))
@@ -60,6 +61,9 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "jarvis.users.store.find_holder.table": ("sessions", "tokens"),
     "jarvis.secrets.store.texts.table": ("messages",),
     "jarvis.secrets.store.texts.columns": (("content",),),
+    "jarvis.bugs.store.insert_whole.values": (dict.fromkeys(("reporter_id", *rows.FIELDS["bugs"]), "x"),),
+    "jarvis.chat.store.insert_whole.values": (dict.fromkeys(("user_id", *rows.FIELDS["threads"]), "x"),),
+    "jarvis.chat.store.insert_message_whole.values": (dict.fromkeys(rows.FIELDS["messages"], "x"),),
     "jarvis.kernel.events.append.type": ("thing.happened",),
 }
 """Arguments that cannot be made up from their types: module.function.parameter → values."""

@@ -28,8 +28,10 @@ def scope(ctx: Context) -> str | None:
     return None if ctx.is_admin else ctx.user_id or "nobody"
 
 
-def create(ctx: Context, given: dict[str, Any]) -> Schedule:
-    """Begin a schedule. `@every:N` is first due now, a wall-clock rule at its first instant from now on."""
+def create(ctx: Context, given: dict[str, Any], schedule_id: str = "") -> Schedule:
+    """Begin a schedule, under the id it had elsewhere if one is given.
+
+    `@every:N` is first due now, a wall-clock rule at its first instant from now on."""
     assert ctx.user_id is not None
     values = _defaults(ctx) | {name: value for name, value in given.items() if name in store.CHANGEABLE}
     values["cron_expr"] = cron.normal(values["cron_expr"])
@@ -41,7 +43,7 @@ def create(ctx: Context, given: dict[str, Any]) -> Schedule:
         first = cron.rule(values["cron_expr"], values["timezone"], anchor).following(anchor - 1)
         assert first is not None
         values |= {"payload": _dump(payload), "name": _name(given.get("name"), payload)}
-        schedule_id = ctx.ids.new("sch")
+        schedule_id = schedule_id or ctx.ids.new("sch")
         store.insert(tx, schedule_id, ctx.user_id, values, anchor_at=anchor, next_due_at=first)
         about = {"name": values["name"], "cron_expr": values["cron_expr"], "timezone": values["timezone"]}
         _record(ctx, "schedule.created", schedule_id, about | {"payload": payload})

@@ -90,7 +90,7 @@ def rotate_webhook(ctx: Context, overlap_hours: int) -> Rotated:
     ending = (
         f"Both count until you run, before {rfc3339(until)}: jarvis secrets rotate github-webhook --finish"
         if until
-        else "The old one no longer counts."
+        else ("The old one no longer counts." if old else "There was none before.")
     )
     says = f"Written to {path}. Restart (jarvis restart), then put it into the webhook's settings at GitHub. {ending}"
     return Rotated(kinds.WEBHOOK, new, str(path), until, says)

@@ -1,0 +1,1 @@
+"""Taking what was made here elsewhere: one archive out, and in again, without any secret."""
