@@ -292,6 +292,12 @@ def scheduling() -> Iterator[Figure]:
         yield Figure(found.name, found.ours, found.yardstick, found.ratio, found.aim)
 
 
+def restarting() -> Iterator[Figure]:
+    from benchmarks import restarts
+
+    yield from restarts.figures()
+
+
 def table(figures: list[Figure]) -> str:
     """The figures as a Markdown table."""
     lines = ["| figure | measured | yardstick, same run | ratio | aim |", "| --- | --- | --- | --- | --- |"]
@@ -333,7 +339,8 @@ def main() -> None:
     (ROOT / "build").mkdir(exist_ok=True)
     wanted = sys.argv[1:]
     figures = []
-    for part in (start_up, ready, serving, fan_out, tasks, patches, scheduling, assistant, backing_up, github):
+    everything = (start_up, ready, serving, fan_out, tasks, patches, scheduling, assistant, backing_up, github, restarting)
+    for part in everything:
         if not wanted or part.__name__ in wanted:
             for figure in part():
                 print(f"{figure.name}: {figure.ours} {figure.yardstick} ratio {figure.ratio}", file=sys.stderr)

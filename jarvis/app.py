@@ -359,6 +359,7 @@ def build(ctx: Context, *, is_live: bool) -> Served:
     from jarvis.kernel.registry import Check
     from jarvis.kernel.service import Loop
     from jarvis.lockdown.services import ReadinessWatch
+    from jarvis.selfupdate.actions import settling
     from jarvis.system import api as system_api
     from jarvis.system.readiness import Readiness
 
@@ -366,7 +367,7 @@ def build(ctx: Context, *, is_live: bool) -> Served:
     parts = make_parts(ctx, is_live=is_live)
     live = Live(ctx, parts.renderer)
     vitals = Vitals(live)
-    readiness.heard = ReadinessWatch(ctx, lambda: vitals.is_leaving).heard
+    readiness.heard = ReadinessWatch(ctx, lambda: vitals.is_leaving or settling.is_on_its_way()).heard
     more = [live.routes(), system_api.routes(readiness, parts.metrics, vitals.samples)]
     application = build_application(ctx, is_live=is_live, more=more, parts=parts)
     ctx.registry.add(Check("loops", True, vitals.check_loops), *readiness.parts())

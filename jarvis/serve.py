@@ -42,6 +42,8 @@ from jarvis.restart import actions as restarts
 from jarvis.restart.services import Restarter
 from jarvis.schedules import services as scheduler
 from jarvis.secrets.actions import standing as secrets
+from jarvis.selfupdate import services as selfupdate
+from jarvis.selfupdate.actions import settling
 from jarvis.system import actions as system
 from jarvis.users import actions as users
 from jarvis.web.server import Server
@@ -134,6 +136,7 @@ class Serving:
                 *github.loops(ctx),
                 *backups.loops(ctx),
                 samples.loop(ctx, served.metrics),
+                *selfupdate.loops(ctx, is_supervised=isinstance(self.line, lifeline.Lifeline)),
                 Loop("beat", self._beat, BEAT_SECONDS),
             ]
             loops = [*runner.loops(TASK_WORKERS), *served.loops, *own]
@@ -156,6 +159,7 @@ class Serving:
         system.clear_stale_flags(ctx)
         for task in queue.take_back(ctx):
             logger.info("task %s (%s) is run again: its runner died", task.id, task.name)
+        settling.recover(ctx)
         users.create_configured_admin(ctx)
 
     def _drain_for_restart(self) -> None:

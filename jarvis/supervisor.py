@@ -56,6 +56,8 @@ class Supervisor:
         self._woken_by = clock()
         self._is_stopping = self._is_restarting = False
         self._has_served = worker is not None
+        self._is_untried = False
+        """Whether the worker is the first of a file that was not held before."""
         self._has_terminal = _has_terminal()
         self.outcome: int | None = None
 
@@ -107,7 +109,7 @@ class Supervisor:
         self._start_at = None
         if self._is_restarting:
             self._is_restarting = False
-            self._resolve()
+            self._is_untried = self._resolve()
             self._trial = self._updates.begin(now)
         try:
             child = self._spawner.start(self._held)
@@ -122,11 +124,13 @@ class Supervisor:
         self._poll.register(child.channel, select.POLLIN)
         self._log.info(f"worker {child.pid} started")
 
-    def _resolve(self) -> None:
+    def _resolve(self) -> bool:
         try:
             self._spawner.resolve()
         except OSError as error:
             self._log.error(f"the archive cannot be opened again, the held one is used: {error}")
+            return False
+        return True
 
     # Hearing
 
@@ -162,6 +166,7 @@ class Supervisor:
             worker.has_beaten = True
         elif message.kind == "ready":
             worker.is_ready = self._has_served = True
+            self._is_untried = False
             self._backoff.reset()
             self._log.info(f"worker {worker.child.pid} is ready after {now - worker.started_at:.2f} s")
             self._notifier.tell("READY=1", f"STATUS=Serving, worker {worker.child.pid}")
@@ -323,6 +328,10 @@ class Supervisor:
     def _revive(self, worker: Worker, code: int, now: float) -> None:
         if now - worker.started_at >= self._bounds.healthy:
             self._backoff.reset()
+        if code in LASTING and self._is_untried:
+            self._log.error("the file now at the archive's path does not serve; the one from before does")
+            self._is_untried = False
+            self._spawner.revert()
         delay = self._backoff.take()
         self._start_at = now + delay
         how = f"exit code {code}" if code > 0 else f"signal {-code}"

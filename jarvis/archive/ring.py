@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TAKEOVER = "JARVIS_TAKEOVER"
 """As jarvis.lifeline says it, which may be what fails here."""
+CLEAN = (0, 88)
+"""Stopped as asked, or left for a restart somebody asked for."""
 
 
 def run(held: Archive, argv: list[str], face: Callable[[list[str]], Face]) -> int:
@@ -33,7 +35,7 @@ def run(held: Archive, argv: list[str], face: Callable[[list[str]], Face]) -> in
         if not _take_back(held.path, running, f"its start failed: {type(error).__name__}: {error}"):
             raise
         _become(held.path, argv, environ)
-    if code == 0:
+    if code in CLEAN:
         swap.forgive_start(held.path)
     return code
 

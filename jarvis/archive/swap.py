@@ -1,8 +1,7 @@
 """Puts another archive in the place of this one, and takes it back: files, marker, and what a crash leaves.
 
 Beside the archive stand `.previous` (the old one whole), `.next` (the new one until its rename), `.trial`
-(the marker), `.starts` (starts of the new one that did not end cleanly)
-and `.boots` (the same, as boot-guard.sh counts).
+(the marker), `.starts` (starts of the new one that did not end cleanly) and `.boots` (as boot-guard.sh counts them).
 """
 
 # ruff: noqa: PTH104, PTH108, PTH116, PTH120
@@ -104,7 +103,7 @@ def change_marker(target: str, trace_id: str, **fields: str) -> "Marker | None":
 
 def drop_marker(target: str) -> None:
     """Forget the update: there is no trial and nothing to take back. Raises OSError."""
-    _forget_starts(target)
+    forget_starts(target)
     for suffix in (MARKER, NEXT):
         _unlink(target + suffix)
     sync_folder(target)
@@ -167,7 +166,7 @@ def install(target: str, running_fd: int, candidate: str, marker: Marker) -> Non
     if refusal:
         raise SwapRefused(refusal)
     place_copies(target, running_fd, candidate, marker)
-    _forget_starts(target)
+    forget_starts(target)
     write_marker(target, marker)
     os.rename(target + NEXT, target)
     sync_folder(target)
@@ -204,7 +203,7 @@ def put_back(target: str, marker: Marker, by: str, why: str, spare_fd: "int | No
     if not is_done:
         os.rename(target + PREVIOUS, target)
         sync_folder(target)
-    _forget_starts(target)
+    forget_starts(target)
     return marker
 
 
@@ -221,7 +220,14 @@ def count_start(target: str) -> int:
     return count
 
 
-def _forget_starts(target: str) -> None:
+def settle(target: str, trace_id: str, state: str) -> None:
+    """It is over: VERIFIED or ROLLED_BACK, and starts are counted no more. Raises OSError."""
+    if change_marker(target, trace_id, state=state) is not None:
+        forget_starts(target)
+
+
+def forget_starts(target: str) -> None:
+    """What was counted belongs to another update."""
     for suffix in (STARTS, BOOTS):
         _unlink(target + suffix)
 

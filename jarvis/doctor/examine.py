@@ -1,6 +1,6 @@
 """One look at everything, worst first."""
 
-from jarvis.doctor import condition, exposure, places, upkeep
+from jarvis.doctor import condition, exposure, places, upgrades, upkeep
 from jarvis.doctor.findings import SEVERITIES, Finding, Look, Patient
 from jarvis.kernel.errors import Misconfigured
 
@@ -21,6 +21,7 @@ LOOKS: tuple[Look, ...] = (
     exposure.private_places,
     exposure.misplaced,
     exposure.overdue,
+    upgrades.waiting,
     places.disk,
     places.workspace,
 )

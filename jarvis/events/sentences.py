@@ -70,6 +70,10 @@ def _update_test(values: Values) -> str:
     return "“{title}” passed its test" if values.get("ok") else "“{title}” failed its test: {detail}"
 
 
+def _update_drill(values: Values) -> str:
+    return "the rollback drill went well" if values.get("ok") else "the rollback drill failed: {problem}"
+
+
 def _update_apply(values: Values) -> str:
     return "“{title}” is on trial" if values.get("ok") else "“{title}” was not applied: {detail}"
 
@@ -184,6 +188,7 @@ TABLE: Mapping[str, Sentence] = {
     "self_update.verified": "“{title}” is applied and proven",
     "self_update.rollback": "“{title}” was taken back: {detail}",
     "self_update.rejected": "“{title}” was rejected: {detail}",
+    "self_update.drill": _update_drill,
     "self_update.void": "“{title}” is not approved any more: {detail}",
     "backup.snapshot": "a backup was made",
     "backup.restore": "{actor} restored the backup {source}",

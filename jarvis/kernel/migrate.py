@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,27 +97,39 @@ def _peek(path: Path) -> Iterator[apsw.Connection]:
         connection.close()
 
 
+def refusal_of(path: Path, known: Mapping[int, str], version: str) -> str:
+    """Why a release with these migrations, by number and sha256, may not use a database, or ""; raises Unavailable."""
+    with translated(), _peek(path) as connection:
+        return _refusal(_applied(connection), known, version)
+
+
 def _compare(connection: apsw.Connection) -> Standing:
     migrations = shipped()
-    known = {m.number: m for m in migrations}
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if "schema_migrations" not in names:
         refusal = f"It holds tables that are not Jarvis's ({min(names)})." if names else ""
         return Standing(0, tuple(migrations), refusal)
-    rows = list(
-        connection.execute("SELECT number, name, sha256, oldest_release FROM schema_migrations ORDER BY number")
-    )
-    for number, name, sha256, oldest in rows:
-        if number in known and known[number].sha256 != sha256:
-            return Standing(len(rows), (), f"Migration {name} was applied with other contents than this release has.")
-        if number not in known and release(oldest) > release(__version__):
-            return Standing(
-                len(rows),
-                (),
-                f"It was migrated by a newer release ({name}) and needs at least {oldest}; this is {__version__}.",
-            )
+    rows = _applied(connection)
+    refusal = _refusal(rows, {m.number: m.sha256 for m in migrations}, __version__)
+    if refusal:
+        return Standing(len(rows), (), refusal)
     done = {row[0] for row in rows}
     return Standing(len(rows), tuple(m for m in migrations if m.number not in done), "")
+
+
+def _applied(connection: apsw.Connection) -> list[tuple[int, str, str, str]]:
+    return list(
+        connection.execute("SELECT number, name, sha256, oldest_release FROM schema_migrations ORDER BY number")
+    )
+
+
+def _refusal(rows: list[tuple[int, str, str, str]], known: Mapping[int, str], version: str) -> str:
+    for number, name, sha256, oldest in rows:
+        if number in known and known[number] != sha256:
+            return f"Migration {name} was applied with other contents than this release has."
+        if number not in known and release(oldest) > release(version):
+            return f"It was migrated by a newer release ({name}) and needs at least {oldest}; this is {version}."
+    return ""
 
 
 def release(version: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from jarvis import __version__
+from jarvis.kernel import fitting
 from jarvis.kernel.context import Context
 from jarvis.kernel.db import Tx
 from jarvis.kernel.errors import Conflict, Unavailable
@@ -22,10 +23,15 @@ LONGEST_REASON = 300
 BECAME = {"done": "delivered", "queued": "resumed", "running": "resumed", "failed": "failed", "cancelled": "failed"}
 
 
-def request(ctx: Context, reason: str = "") -> Restart:
-    """Ask the server to restart. Raises Conflict in a lockdown or while one is under way, Unavailable without one."""
+def request(ctx: Context, reason: str = "", *, takes_back: bool = False) -> Restart:
+    """Ask the server to restart. Raises Conflict in a lockdown or while one is under way, Unavailable without one.
+
+    One that takes an update back is never refused because of a lockdown.
+    """
     ctx.require_admin()
-    lockdown.require_open(ctx, "a restart")
+    if not takes_back:
+        lockdown.require_open(ctx, "a restart")
+        _require_file_fits(ctx)
     if not queue.is_served(ctx):
         raise Unavailable("No server runs on this home, so nothing can restart. Start one: jarvis serve")
     told = " ".join(ctx.db.redact(reason).split())[:LONGEST_REASON]
@@ -40,12 +46,25 @@ def request(ctx: Context, reason: str = "") -> Restart:
         return found
 
 
+def _require_file_fits(ctx: Context) -> None:
+    """Raise Conflict when the file now at the archive's path could not serve: nothing would come back."""
+    found = fitting.waiting(ctx.settings)
+    if found is not None and found.refusal:
+        raise Conflict(f"{found.sentence} Put the right one there first.")
+
+
 def request_here(ctx: Context, reason: str) -> Restart:
     """As `request`, over HTTP: pages without a server behind them (--pages-only) are a conflict, not a fault."""
     try:
         return request(ctx, reason)
     except Unavailable as error:
         raise Conflict(str(error)) from None
+
+
+def is_under_way(ctx: Context) -> bool:
+    """Whether a restart has been asked for and is not over."""
+    with ctx.db.read() as tx:
+        return store.under_way(tx) is not None
 
 
 def expected_seconds(ctx: Context, found: Restart) -> int:

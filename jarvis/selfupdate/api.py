@@ -2,7 +2,7 @@
 
 from jarvis.kernel.schema import Field, Fields
 from jarvis.selfupdate import fields, store
-from jarvis.selfupdate.actions import approving, moving, proposing, testing, validating
+from jarvis.selfupdate.actions import applying, approving, moving, proposing, testing, validating
 from jarvis.selfupdate.store import Update
 from jarvis.web.parts import Parts
 from jarvis.web.replies import accepted, as_json, created, page_of, text, window
@@ -64,6 +64,7 @@ def routes(parts: Parts) -> Routes:
     table = Routes("selfupdate", schemas={"Update": UPDATE, "UpdateTimeline": TIMELINE, "UpdateStep": ASKED})
     _reading_routes(table)
     _step_routes(table)
+    _live_routes(table)
 
     @table.post(
         API,
@@ -151,3 +152,23 @@ def _step_routes(table: Routes) -> None:
     def reject(request: Request) -> Reply:
         reason = request.body.get("reason", "")
         return as_json(moving.reject(request.ctx, request.path["id"], reason).as_json())
+
+
+def _live_routes(table: Routes) -> None:
+    @table.post(
+        f"{ONE}/apply",
+        Access.ADMIN,
+        "Put an approved update in place; it is on trial until it is verified or taken back.",
+        answers={202: "UpdateStep", 409: OUT_OF_ORDER},
+    )
+    def apply(request: Request) -> Reply:
+        return accepted({"task_id": applying.ask_apply_here(request.ctx, request.path["id"]).id})
+
+    @table.post(
+        f"{ONE}/rollback",
+        Access.ADMIN,
+        "Put the archive from before an update back; a lockdown is no obstacle.",
+        answers={202: "UpdateStep", 409: OUT_OF_ORDER},
+    )
+    def rollback(request: Request) -> Reply:
+        return accepted({"task_id": applying.ask_rollback_here(request.ctx, request.path["id"]).id})

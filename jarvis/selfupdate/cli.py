@@ -6,6 +6,9 @@ Usage:
   jarvis selfupdate test ID [--without-sandbox]
   jarvis selfupdate approve ID [--code CODE]
   jarvis selfupdate reject ID [REASON...]
+  jarvis selfupdate apply ID [--wait]
+  jarvis selfupdate rollback ID [--wait]
+  jarvis selfupdate drill
   jarvis selfupdate list [--limit N]
   jarvis selfupdate show ID
 
@@ -14,17 +17,21 @@ Options:
   --evidence FILE   JSON with failure, prediction, falsifier, files and tests
   --without-sandbox  run the candidate with all the rights of Jarvis, where no cage works
   --code CODE       the unlock code, which a protected patch needs to be approved
+  --wait            stay until it is verified or taken back, and exit 1 unless that is what was asked for
   --limit N         how many to show [default: 20]
 
 FILE is a unified diff, - for standard input. ID is the upd_ id or the trace id. A step out of order exits 65 and names
 the next one. `validate` exits 1 when it is rejected, `test` when it fails. `test` runs here, or in the server that
-takes it first, and needs an archive: python3 jarvis.pyz selfupdate test ID.
+takes it first, and needs an archive: python3 jarvis.pyz selfupdate test ID. `apply` and `rollback` are done by the
+server: it restarts into the other archive. `drill` tries a harmless and a broken update on a copy of this
+installation, and the way back from both.
 
 Every command also takes --json and --as USER.
 """
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +39,16 @@ from jarvis.kernel.clock import rfc3339
 from jarvis.kernel.console import Arguments, Console, Start
 from jarvis.kernel.context import Context
 from jarvis.kernel.errors import Malformed, NotFound, Usage, invalid
+from jarvis.kernel.registry import TaskRun
 from jarvis.queue import actions as queue
+from jarvis.queue import store as tasks
+from jarvis.queue.store import Task
 from jarvis.selfupdate import states, store
-from jarvis.selfupdate.actions import approving, moving, proposing, testing, validating
+from jarvis.selfupdate.actions import applying, approving, drills, moving, proposing, testing, validating
 from jarvis.selfupdate.store import Move, Update
 
 EXCERPT = 400
+PATIENCE_SECONDS, LOOK_SECONDS = 180.0, 0.25
 
 
 def run(start: Start, args: Arguments, console: Console) -> int:
@@ -144,12 +155,58 @@ def _lines(update: Update, history: list[Move]) -> list[str]:
     return lines + ([f"  next: jarvis selfupdate {update.next_step} {update.id}"] if update.next_step else [])
 
 
+def _apply(ctx: Context, args: Arguments, console: Console) -> int:
+    return _asked(ctx, args, console, applying.ask_apply(ctx, args["ID"]), states.VERIFIED)
+
+
+def _rollback(ctx: Context, args: Arguments, console: Console) -> int:
+    return _asked(ctx, args, console, applying.ask_rollback(ctx, args["ID"]), states.ROLLED_BACK)
+
+
+def _asked(ctx: Context, args: Arguments, console: Console, task: Task, wanted: str) -> int:
+    if not args["--wait"]:
+        told = f"The server is at it: {task.id}\n  next: jarvis selfupdate show {args['ID']}"
+        console.answer({"task_id": task.id}, told)
+        return 0
+    update = _settled(ctx, args["ID"], task.id)
+    why = f": {update.error}" if update.error else ""
+    console.answer({"task_id": task.id, **update.as_json()}, f"{update.id} is {update.state.replace('_', ' ')}{why}")
+    return 0 if update.state == wanted else 1
+
+
+def _settled(ctx: Context, reference: str, task_id: str) -> Update:
+    """The update once its task is over and nothing is on its way, or when patience is at an end."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with ctx.db.read() as tx:
+            update, task = store.get(tx, reference), tasks.get(tx, task_id)
+        is_on_its_way = update.state == states.APPLIED or (update.state == states.VERIFIED and _goes_back(update, task))
+        is_over = task.state not in ("queued", "running") and not is_on_its_way
+        if is_over or time.monotonic() > end:
+            return update
+        time.sleep(LOOK_SECONDS)
+
+
+def _goes_back(update: Update, task: Task) -> bool:
+    return task.name == applying.ROLLBACK and task.state != "failed"
+
+
+def _drill(ctx: Context, args: Arguments, console: Console) -> int:
+    run = TaskRun("", 1, {}, lambda: False, console.say)
+    report = drills.hold(ctx, run)
+    console.answer(report, f"The drill went well in {report['seconds']} s." if report["ok"] else report["problem"])
+    return 0 if report["ok"] else 1
+
+
 COMMANDS = {
     "propose": _propose,
     "validate": _validate,
     "test": _test,
     "approve": _approve,
     "reject": _reject,
+    "apply": _apply,
+    "rollback": _rollback,
+    "drill": _drill,
     "list": _list,
     "show": _show,
 }

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from jarvis.kernel.errors import FieldError, Invalid, JarvisError
 from jarvis.kernel.schema import Field, Fields
 from jarvis.selfupdate import diffs, fields, shown, states, store
-from jarvis.selfupdate.actions import approving, moving, proposing, testing, validating
+from jarvis.selfupdate.actions import applying, approving, drills, moving, proposing, testing, validating
 from jarvis.selfupdate.diffs import Diff
 from jarvis.selfupdate.shown import Checked, Point, Row
 from jarvis.selfupdate.store import Update
@@ -28,6 +29,9 @@ DONE = {
     "validated": "Validated: it applies to what runs here.",
     "testing": "The test is on its way; what it sees stands below as it comes.",
     "rejected": "Rejected.",
+    "applying": "It is put in place now: snapshot, rename, restart, trial. This page follows it.",
+    "going-back": "It is taken back now: the old archive is put in place and has to be ready again.",
+    "drilling": "The drill has begun; it takes a minute or two on a copy, and nothing here is touched.",
     "approved": "Approved. It is not applied yet: that is the next step, and yours too.",
 }
 
@@ -35,6 +39,8 @@ DONE = {
 @dataclass(frozen=True, slots=True)
 class ListPage:
     rows: list[Row]
+    drill: dict[str, Any] | None
+    """The last rollback drill."""
     waiting: int
     older: str
     done: str
@@ -54,6 +60,7 @@ class Live:
     points: list[Point]
     checks: list[tuple[str, Checked]]
     may_reject: bool
+    may_go_back: bool
     mark: str
     every: int
 
@@ -73,6 +80,7 @@ def routes(parts: Parts) -> Routes:
     _list_routes(table)
     _one_routes(table)
     _step_routes(table)
+    _live_routes(table)
     return table
 
 
@@ -85,7 +93,13 @@ def _list_routes(table: Routes) -> None:
             rows, waiting = [shown.row(tx, update) for update in found[:limit]], store.waiting(tx)
         older = f"{PAGE}?after={found[limit - 1].seq}" if len(found) > limit else ""
         done = DONE.get(request.query.get("done", ""), "")
-        return request.page("selfupdate/index.html", ListPage(rows, waiting, older, done))
+        found_by_drill = drills.last(request.ctx)
+        return request.page("selfupdate/index.html", ListPage(rows, found_by_drill, waiting, older, done))
+
+    @table.post(f"{PAGE}/drill", Access.ADMIN, "Hold a rollback drill.")
+    def drill(request: Request) -> Reply:
+        drills.ask(request.ctx)
+        return see_other(f"{PAGE}?done=drilling")
 
     @table.get(f"{PAGE}/new", Access.ADMIN, "The form to propose an update.")
     def new(request: Request) -> Reply:
@@ -164,6 +178,21 @@ def _step_routes(table: Routes) -> None:
         return _back(request, "rejected")
 
 
+def _live_routes(table: Routes) -> None:
+    def again(request: Request, error: JarvisError) -> Reply:
+        return _page(request, error)
+
+    @table.post(f"{ONE}/apply", Access.ADMIN, "Put an approved update in place.", again=again)
+    def apply(request: Request) -> Reply:
+        applying.ask_apply_here(request.ctx, request.path["id"])
+        return _back(request, "applying")
+
+    @table.post(f"{ONE}/rollback", Access.ADMIN, "Take an update back.", again=again)
+    def rollback(request: Request) -> Reply:
+        applying.ask_rollback_here(request.ctx, request.path["id"])
+        return _back(request, "going-back")
+
+
 def _back(request: Request, done: str) -> Reply:
     return see_other(f"{PAGE}/{request.path['id']}?done={done}")
 
@@ -174,9 +203,9 @@ def _live(request: Request) -> Live:
         row, points = shown.row(tx, update), shown.timeline(update, store.moves(tx, update.id))
     seen = [update.state, update.checks, update.changed_at, update.error, row.doing, update.marker]
     mark = hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:12]
-    every = BUSY_SECONDS if row.doing else IDLE_SECONDS
-    may_reject = states.may("reject", update.state)
-    return Live(update, row, points, shown.checks(update), may_reject, mark, every)
+    every = BUSY_SECONDS if row.doing or update.state == states.APPLIED else IDLE_SECONDS
+    may_reject, may_go_back = (states.may(step, update.state) for step in ("reject", "rollback"))
+    return Live(update, row, points, shown.checks(update), may_reject, may_go_back, mark, every)
 
 
 def _page(request: Request, error: JarvisError | None = None, *, is_code_wrong: bool = False) -> Reply:

@@ -317,3 +317,54 @@ def set_error(tx: Tx, update_id: str, error: str | None) -> None:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What ran before an update was applied, and how well it was."""
+
+    update_id: str
+    old_sha256: str
+    new_sha256: str
+    backup_id: str | None
+    health: str
+    at: int
+
+    def health_of(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.health)
+        return found
+
+
+def trial_of(tx: Tx, update_id: str) -> Trial | None:
+    sql = "SELECT update_id, old_sha256, new_sha256, backup_id, health, at FROM update_trials WHERE update_id = :id"
+    return tx.one(Trial, sql, id=update_id)
+
+
+def put_trial(tx: Tx, update_id: str, *, old: str, new: str, backup_id: str | None, health: dict[str, Any]) -> None:
+    """Remember how it was before; applied again after it failed, the last time counts."""
+    tx.run(
+        "INSERT INTO update_trials (update_id, old_sha256, new_sha256, backup_id, health, at)"
+        " VALUES (:id, :old, :new, :backup, :health, :now) ON CONFLICT (update_id) DO UPDATE SET"
+        " old_sha256 = :old, new_sha256 = :new, backup_id = :backup, health = :health, at = :now",
+        id=update_id,
+        old=old,
+        new=new,
+        backup=backup_id,
+        health=_text(health),
+        now=tx.now,
+    )
+
+
+def insert_drill(tx: Tx, report: dict[str, Any]) -> None:
+    tx.run(
+        "INSERT INTO update_drills (ok, report, at) VALUES (:ok, :report, :now)",
+        ok=int(report["ok"]),
+        report=_text(report),
+        now=tx.now,
+    )
+
+
+def last_drill(tx: Tx) -> dict[str, Any] | None:
+    """The newest rollback drill's report."""
+    found = tx.one(lambda report: report, "SELECT report FROM update_drills ORDER BY seq DESC LIMIT 1")
+    return json.loads(found) if found else None

@@ -1,5 +1,6 @@
 """How everything is, gathered from every feature; and what a start has to put right."""
 
+import time
 from typing import Any
 
 from jarvis import __version__
@@ -32,6 +33,14 @@ def status(ctx: Context) -> dict[str, Any]:
 def vital() -> Vital:
     """How the host and this process are, cheaply."""
     return read_vital()
+
+
+def ask_server(ctx: Context) -> tuple[dict[str, Any] | None, float]:
+    """What /readyz of this home's server answers over HTTP, None when it does not; and how many seconds that took."""
+    found = server.running(ctx.settings)
+    started = time.perf_counter()
+    told = server.ask_ready(found, ctx.settings) if found is not None else None
+    return told, time.perf_counter() - started
 
 
 def clear_stale_flags(ctx: Context) -> None:

@@ -98,23 +98,29 @@ class Site:
         self.drain.set()
 
     def recover(self) -> None:
-        """The part of the app that is about files."""
+        """The part of the app that is about files, at its start."""
+        path = self.archive.path
+        marker = swap.read_marker(path)
+        what = swap.decide(marker, self.running, swap.sha256_of(path))
+        if what == swap.NEVER_LIVE:
+            swap.drop_marker(path)
+        elif what == swap.UNDO:
+            swap.put_back(path, marker, "start", "interrupted")
+
+    def settle(self) -> None:
+        """The same, as long as it runs."""
         path, running = self.archive.path, self.running
         marker = swap.read_marker(path)
         match swap.decide(marker, running, swap.sha256_of(path)):
-            case swap.NEVER_LIVE:
-                swap.drop_marker(path)
-            case swap.UNDO:
-                swap.put_back(path, marker, "start", "interrupted")
             case swap.GOING_BACK:
                 swap.put_back(path, marker, marker.by, marker.why)
                 self.restart()
             case swap.IS_BACK:
-                swap.change_marker(path, marker.trace_id, state=swap.ROLLED_BACK)
+                swap.settle(path, marker.trace_id, swap.ROLLED_BACK)
             case swap.ON_TRIAL:
                 is_old_enough = time.monotonic() - self.started_at > SOAK_SECONDS
                 if is_old_enough and marker.holder == running and BEHAVIOUR != "503":
-                    swap.change_marker(path, marker.trace_id, state=swap.VERIFIED)
+                    swap.settle(path, marker.trace_id, swap.VERIFIED)
 
     def converse(self, connection) -> None:
         with connection:
@@ -130,11 +136,12 @@ class Site:
             threading.Thread(target=self.converse, args=(connection,), daemon=True).start()
 
     def serve(self, listener) -> int:
+        self.recover()
         threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
         self.line.ready()
         while not self.drain.wait(0.05):
             self.line.beat()
-            self.recover()
+            self.settle()
             if BEHAVIOUR == "crashes later" and time.monotonic() - self.started_at > 0.8:
                 os._exit(3)
         self.line.stopping(restart=self.is_restart)

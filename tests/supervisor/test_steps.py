@@ -31,11 +31,14 @@ class FakeChild:
 class FakeSpawner:
     def __init__(self) -> None:
         self.children: list[FakeChild] = []
-        self.resolved = 0
+        self.resolved = self.reverted = 0
         self.error: OSError | None = None
 
     def resolve(self) -> None:
         self.resolved += 1
+
+    def revert(self) -> None:
+        self.reverted += 1
 
     def start(self, held: Held) -> FakeChild:
         if self.error:
@@ -225,6 +228,18 @@ def test_a_crash_does_not_resolve_the_path_and_a_restart_does(adopted):
     adopted.child.worker.ready()
     adopted.die(lifeline.RESTART_EXIT)
     assert (adopted.spawner.resolved, adopted.lives) == (1, 3)
+
+
+def test_a_restart_into_a_file_that_cannot_serve_goes_back_to_the_one_from_before(adopted):
+    adopted.child.worker.ready()
+    adopted.supervisor.step()
+    adopted.die(lifeline.RESTART_EXIT)
+    adopted.die(69)  # as a release does that is too old for the database
+    adopted.advance(1)
+    assert (adopted.spawner.reverted, adopted.lives) == (1, 3)
+    adopted.die(69)  # and that one is not to blame on any file
+    adopted.advance(1)
+    assert (adopted.spawner.reverted, adopted.lives) == (1, 4)
 
 
 def test_a_restart_that_had_to_be_killed_still_resolves_the_path(adopted):
