@@ -339,7 +339,19 @@ def main() -> None:
     (ROOT / "build").mkdir(exist_ok=True)
     wanted = sys.argv[1:]
     figures = []
-    everything = (start_up, ready, serving, fan_out, tasks, patches, scheduling, assistant, backing_up, github, restarting)
+    everything = (
+        start_up,
+        ready,
+        serving,
+        fan_out,
+        tasks,
+        patches,
+        scheduling,
+        assistant,
+        backing_up,
+        github,
+        restarting,
+    )
     for part in everything:
         if not wanted or part.__name__ in wanted:
             for figure in part():
