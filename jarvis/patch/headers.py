@@ -63,6 +63,7 @@ class GitHeader:
         match = KEYWORD.match(line)
         if match is None:
             return False
+        _require_closed(line[match.end() :], number)
         HEEDED[match[0]](self, line[match.end() :], number)
         s = self.section
         if sum((bool(s.is_delete), bool(s.is_new), s.is_rename, s.is_copy)) > 1:
@@ -188,6 +189,8 @@ def parse_git(lines: list[bytes], at: int, level: int) -> tuple[Section, int] | 
 def parse_traditional(lines: list[bytes], at: int, level: int) -> Section:
     """The section of a `---` and a `+++` line; raises PatchRefused."""
     first, second = _bounded(lines[at], at)[4:], _bounded(lines[at + 1], at + 1)[4:]
+    _require_closed(first, at + 1)
+    _require_closed(second, at + 2)
     section = Section(at + 1)
     if names.is_null_device(first):
         section.is_new, section.is_delete = True, False
@@ -220,6 +223,11 @@ def _depth(text: bytes) -> int | None:
         return None
     name = names.traditional(text, 0)
     return 0 if name is not None and b"/" not in name else None
+
+
+def _require_closed(text: bytes, number: int) -> None:
+    if names.is_unclosed(text):
+        raise PatchRefused("this quoted name does not end on its line", number)
 
 
 def _bounded(line: bytes, at: int) -> bytes:

@@ -7,6 +7,7 @@ NULL_DEVICE = re.compile(rb"/dev/null[ \t\r\n]")
 SLASHES = re.compile(rb"/{2,}")
 ESCAPES = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13, b'"': 34, b"\\": 92}
 QUOTED = re.compile(rb'"((?:[^"\\]|\\[abtnvfr"\\]|\\[0-3][0-7][0-7])*)"', re.DOTALL)
+UNCLOSED = re.compile(rb'"(?:[^"\\\n]|\\[abtnvfr"\\]|\\[0-3][0-7][0-7])*\n')
 ESCAPED = re.compile(rb'\\(?:([abtnvfr"\\])|([0-3][0-7][0-7]))')
 NAME_END = re.compile(rb"[\r\n]")
 NAME_END_TAB = re.compile(rb"[\t\r\n]")
@@ -22,6 +23,11 @@ def unquote(text: bytes) -> tuple[bytes, int] | None:
     if match is None:
         return None
     return ESCAPED.sub(lambda m: bytes([ESCAPES[m[1]] if m[1] else int(m[2], 8)]), match[1]), match.end()
+
+
+def is_unclosed(text: bytes) -> bool:
+    """Whether a quoted name does not end on its line: git would read on into the next ones."""
+    return UNCLOSED.match(text) is not None
 
 
 def is_null_device(text: bytes) -> bool:

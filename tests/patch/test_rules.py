@@ -116,6 +116,14 @@ def test_what_was_dropped_in_silence_is_told() -> None:
     assert result({"song": SONG}, mail + HEAD + HUNK + "-- \n2.39.5\n\n")["song"] == b"one\ntwo\ndrei\nfour\nfive\n"
 
 
+@pytest.mark.parametrize("head", ("diff --git a/song b/song\n", ""))
+def test_a_quoted_name_ends_on_its_line(head: str) -> None:
+    """git would look for the closing quote in the lines that follow."""
+    patch = f'{head}--- a/song\n+++ "b/song\n' + HUNK
+    assert refusal({"song": SONG}, patch)[0] is Why.MALFORMED
+    assert result({"song": SONG}, patch.replace('"b/song', '"b/song"'))["song"] == b"one\ntwo\ndrei\nfour\nfive\n"
+
+
 def test_it_tells_path_by_path_what_it_did() -> None:
     patch = (
         HEAD + HUNK + "diff --git a/jarvis/policy/a.py b/jarvis/policy/b.py\nold mode 100644\nnew mode 100755\n"
