@@ -228,9 +228,27 @@ def _texts(node: ast.expr, names: Mapping[str, list[ast.expr]]) -> Iterator[str]
             yield text
         case ast.IfExp(_, first, second):
             yield from [*_texts(first, names), *_texts(second, names)]
+        case ast.BoolOp(_, values):
+            for value in values:
+                if not isinstance(value, ast.Name):  # `x = x or …` would never end
+                    yield from _texts(value, names)
+        case ast.Subscript(table):
+            yield from table_values().get(ast.unparse(table).rpartition(".")[2], ())
         case ast.Name(name):
             for value in names.get(name, ()):
                 yield from _texts(value, names)
+
+
+@cache
+def table_values() -> dict[str, list[str]]:
+    """The texts in each module's tables, by the table's name: which event a state is told by stands in one."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "jarvis").rglob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict):
+                texts = [each.value for each in node.value.values if isinstance(each, ast.Constant)]
+                found.setdefault(ast.unparse(node.target), []).extend(text for text in texts if isinstance(text, str))
+    return found
 
 
 def _keys(node: ast.expr, names: Mapping[str, list[ast.expr]]) -> Iterator[str]:
