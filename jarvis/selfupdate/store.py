@@ -355,10 +355,10 @@ def put_trial(tx: Tx, update_id: str, *, old: str, new: str, backup_id: str | No
     )
 
 
-def insert_drill(tx: Tx, report: dict[str, Any]) -> None:
+def insert_drill(tx: Tx, report: dict[str, Any], *, is_ok: bool) -> None:
     tx.run(
         "INSERT INTO update_drills (ok, report, at) VALUES (:ok, :report, :now)",
-        ok=int(report["ok"]),
+        ok=int(is_ok),
         report=_text(report),
         now=tx.now,
     )

@@ -23,7 +23,7 @@ def hold(ctx: Context, task: TaskRun) -> dict[str, Any]:
     forbid_inside_write("a rollback drill")
     report = drilling.drill(ctx, task.progress, task.is_cancelled)
     with ctx.db.write() as tx:
-        store.insert_drill(tx, report)
+        store.insert_drill(tx, report, is_ok=report["ok"])
         about = {"ok": report["ok"], "seconds": report["seconds"], "problem": report["problem"]}
         tx.record("self_update.drill", "system", about)
     return report
