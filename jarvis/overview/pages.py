@@ -8,7 +8,7 @@ from jarvis import __version__
 from jarvis.agent import store as agent
 from jarvis.backups import actions as backups_actions
 from jarvis.backups import store as backups
-from jarvis.kernel.clock import SECOND, to_datetime
+from jarvis.kernel.clock import SECOND, parse_rfc3339, to_datetime
 from jarvis.kernel.context import Context
 from jarvis.kernel.db import Tx
 from jarvis.kernel.schema import Field
@@ -20,6 +20,7 @@ from jarvis.overview.pictures import Gauge, Runs, Times
 from jarvis.queue import store as tasks
 from jarvis.restart import store as restarts
 from jarvis.schedules import store as schedules
+from jarvis.selfupdate import store as updates
 from jarvis.system import actions as system
 from jarvis.web import replies
 from jarvis.web.parts import Parts
@@ -149,7 +150,7 @@ def _span(seconds: int) -> str:
 
 
 def _proofs(ctx: Context, tx: Tx) -> list[Proof]:
-    return [_rehearsed(tx), _backed_up(tx), _drilled(tx), _restarted(tx)]
+    return [_rehearsed(tx), _backed_up(tx), _drilled(tx), _rolled_back(tx), _restarted(tx)]
 
 
 def _rehearsed(tx: Tx) -> Proof:
@@ -176,6 +177,15 @@ def _drilled(tx: Tx) -> Proof:
         return Proof("Restore drill", "jarvis backup drill holds the first", href, None, None)
     said = held.problem or f"everything was there, ready in {(held.restore_ms + held.ready_ms) / 1000:.1f} s"
     return Proof("Restore drill", said, href, held.problem is None, held.created_at)
+
+
+def _rolled_back(tx: Tx) -> Proof:
+    held = updates.last_drill(tx)
+    href = "/admin/selfupdate#drill-h"
+    if held is None:
+        return Proof("Rollback drill", "jarvis selfupdate drill holds the first", href, None, None)
+    said = held["problem"] or f"the old version served again both times, {held['seconds']:.1f} s in all"
+    return Proof("Rollback drill", said, href, bool(held["ok"]), parse_rfc3339(held["at"]))
 
 
 def _restarted(tx: Tx) -> Proof:

@@ -4,6 +4,7 @@ import re
 
 from jarvis.bugs import actions as bugs
 from jarvis.overview.pages import sentence
+from jarvis.selfupdate import store as updates
 from tests.conftest import MORNING
 
 
@@ -69,3 +70,19 @@ def test_the_sentence_tells_lockdown_before_anything_else():
 def test_what_comes_next_stands_in_order(client, ctx):
     page = client.as_("ada").get("/admin").text
     assert "every 15 min" in page
+
+
+def test_each_proof_says_how_to_get_the_first(client):
+    page = client.as_("ada").get("/admin").text
+    for command in ("jarvis lockdown rehearse", "jarvis backup drill", "jarvis selfupdate drill"):
+        assert f"{command} holds the first" in page
+
+
+def test_the_last_rollback_drill_is_shown(client, ctx):
+    problem = "It did not come back."
+    report = {"ok": False, "at": "2026-11-22T04:00:00Z", "seconds": 9.0, "steps": [], "problem": problem}
+    with ctx.db.write() as tx:
+        updates.insert_drill(tx, report, is_ok=False)
+    page = client.as_("ada").get("/admin").text
+    assert problem in page
+    assert 'datetime="2026-11-22T04:00:00.000Z"' in page
