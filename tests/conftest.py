@@ -3,6 +3,7 @@
 The cast: Alice owns things, Bob is a colleague, Charlie must see nothing, Ada is the admin.
 """
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from jarvis import app as composition
 from jarvis.kernel import config, migrate
@@ -24,8 +24,11 @@ from tests.built import archive  # noqa: F401 — a fixture
 from tests.chromium import chromium  # noqa: F401 — a fixture
 from tests.client import Client
 
-hypothesis_settings.register_profile("jarvis", deadline=None)  # how long an example takes is the machine's affair
-hypothesis_settings.load_profile("jarvis")
+with contextlib.suppress(ModuleNotFoundError):  # the archive carries pytest alone, for its smoke tests
+    from hypothesis import settings as examples
+
+    examples.register_profile("jarvis", deadline=None)  # how long an example takes is the machine's affair
+    examples.load_profile("jarvis")
 
 MORNING = 1_795_401_960_000_000  # 2026-11-23 02:46 UTC
 CAST = {"alice": "user", "bob": "user", "charlie": "user", "ada": "admin"}

@@ -62,7 +62,7 @@ def _list(ctx: Context, args: Arguments, console: Console) -> int:
     text = console.table(
         rows, ("backup", "made", "bytes", "why", "says"), "No backup yet. Make one: jarvis backup create"
     )
-    console.answer([b.as_json() for b in found], text)
+    console.answer({"items": [b.as_json() for b in found], "next": None}, text)
     return 0
 
 

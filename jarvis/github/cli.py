@@ -55,7 +55,7 @@ def _deliveries(ctx: Context, args: Arguments, console: Console) -> int:
     rows = [(d.id, rfc3339(d.received_at), d.name, d.repo, d.state, d.task_id or d.reason) for d in found]
     empty = "GitHub has not delivered anything yet. See docs/github.md, or run: jarvis github check"
     console.answer(
-        [d.as_json() for d in found],
+        {"items": [d.as_json() for d in found], "next": None},
         console.table(rows, ("delivery", "received", "event", "repository", "state", "caused"), empty),
     )
     return 0

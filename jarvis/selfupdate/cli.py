@@ -132,7 +132,7 @@ def _list(ctx: Context, args: Arguments, console: Console) -> int:
         found = store.newest(tx, int(args["--limit"]))
     rows = [(u.id, u.state, u.next_step or "–", rfc3339(u.changed_at), u.title) for u in found]
     text = console.table(rows, ("update", "state", "next", "changed", "title"), "Nothing has been proposed yet.")
-    console.answer([u.as_json() for u in found], text)
+    console.answer({"items": [u.as_json() for u in found], "next": None}, text)
     return 0
 
 

@@ -153,7 +153,7 @@ def test_an_upgrade_backs_up_keeps_the_old_one_and_is_ready(served, other):
     assert host.pid != old
     assert host.archive.read_bytes() == newer.read_bytes()
     assert len(list((host.home / "releases").glob("*.pyz"))) >= 2
-    reasons = [backup["reason"] for backup in json.loads(host.jarvis("backup", "list", "--json"))]
+    reasons = [backup["reason"] for backup in json.loads(host.jarvis("backup", "list", "--json"))["items"]]
     assert any(reason.startswith("before 0.") for reason in reasons)
     assert host.run("healthcheck.sh").code == 0
 

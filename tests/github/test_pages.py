@@ -233,7 +233,7 @@ def test_the_command_prints_findings_and_says_so_with_its_exit_code(ctx, as_user
     assert "jarvis github check" in command(ada, deliveries=True)[1]
     deliver("ping", {})
     assert "ping" in command(ada, deliveries=True)[1]
-    assert json.loads(command(ada, deliveries=True, is_json=True)[1])[0]["event"] == "ping"
+    assert json.loads(command(ada, deliveries=True, is_json=True)[1])["items"][0]["event"] == "ping"
     for wrong in ({"--state": "odd"}, {"--limit": "0"}):
         with pytest.raises(Exception, match="--"):
             command(ada, deliveries=True, **wrong)
