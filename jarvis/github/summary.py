@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jarvis.github.changes import Account, Area
-from jarvis.github.markup import cell, code, line, prose, written
+from jarvis.github.markup import cell, code, prose, written
 from jarvis.github.pull import Pull
 from jarvis.github.risks import Place, Reading, Risk, reading_order, risks
 
@@ -209,8 +209,3 @@ def _some(items: Sequence[str], most: int) -> str:
 
 def _and(items: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
-
-
-def plain_title(pull: Pull) -> str:
-    """The title for our own records."""
-    return line(pull.title, 120)
